@@ -1,0 +1,92 @@
+# Everything is installed in .venv; nothing else of the machine is changed. `make help` lists the targets.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+.DEFAULT_GOAL := help
+
+# The interpreter that .venv is made of, for example: make run PYTHON=/opt/python3.12/bin/python3
+PYTHON ?=
+# What `make test` hands to pytest, for example: make test ARGS="tests/engine -x" (then without the coverage report)
+ARGS ?=
+
+# pip keeps no cache outside .venv, and wheels alone are installed: no compiler is needed.
+export PIP_NO_CACHE_DIR := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+INSTALL := $(PY) -m pip install --quiet --only-binary :all: --require-hashes
+
+# $(call installed,FILE): a copy of FILE, made once what it pins is installed.
+installed = $(VENV)/installed-$(1)
+# Present while pip is at work: if it is found later, pip was interrupted and .venv is made anew.
+UNFINISHED := $(VENV)/unfinished
+
+.PHONY: help run demo test lint bench lock clean environment runtime development peer photos
+
+help:  ## List what make can do here
+	@sed -nE 's/^([a-z]+):.*  ## (.*)/make \1\t\2/p' $(MAKEFILE_LIST)
+
+run: runtime  ## Set up what is missing, then serve: web, workers and sweeper until Ctrl-C
+	@exec $(PY) manage.py serve
+
+demo: runtime  ## The same on demonstration photos, and show an alert happening
+	@exec $(PY) manage.py demo
+
+test: development peer photos  ## Run the tests with coverage by branch
+	$(PY) -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term-missing:skip-covered)
+
+lint: development  ## Check style, types and the direction of imports
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	FACEWATCH_DATA_DIR=$(VENV)/cache/data $(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --cache-dir $(VENV)/cache/imports
+
+bench: development peer photos  ## Measure, and compare with the peer
+	@exec $(PY) -m bench
+
+# Pins stay as they are where pyproject.toml still allows them; `make lock UPGRADE=--upgrade` takes the newest.
+# pip's index, if one is configured, is used but not written down.
+LOCK := $(VENV)/bin/uv pip compile --quiet --cache-dir $(VENV)/cache/uv --system-certs --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
+lock: development  ## Compile the requirements files from pyproject.toml
+	@index=$$($(PY) -m pip config get global.index-url 2>/dev/null || true); \
+	index=$${PIP_INDEX_URL:-$$index}; if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi; set -ex; \
+	$(LOCK) pyproject.toml --output-file requirements.txt; \
+	$(LOCK) pyproject.toml --group dev --constraints requirements.txt --output-file requirements-dev.txt; \
+	$(LOCK) --group peer --no-deps --output-file requirements-peer.txt
+
+clean:  ## Remove .venv and the caches; the data folder stays
+	rm -rf $(VENV) .coverage .coverage.* htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+environment:
+	@if [ ! -e $(UNFINISHED) ] && $(PY) -c 'import pip' 2>/dev/null; then exit 0; fi; \
+	for python in $(if $(PYTHON),'$(PYTHON)',python3.13 python3.12 python3.11 python3); do \
+		if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "making $(VENV) with $$("$$python" --version) ($$python)"; \
+			rm -rf $(VENV) && exec "$$python" -m venv $(VENV); \
+		fi; \
+	done; \
+	echo "Facewatch needs Python 3.11 or newer with its venv module, and found none: install it" \
+		"(Debian, Ubuntu: apt install python3-venv), or name one: make PYTHON=/path/to/python3 ..." >&2; \
+	exit 1
+
+# A folder of its own: the peer asks for a dlib that has to be compiled, and pip would call the environment broken.
+PEER_FOLDER := $(VENV)/peer
+
+runtime: environment
+	@$(call install,requirements.txt,$(INSTALL) -r requirements.txt)
+
+development: environment
+	@$(call install,requirements-dev.txt,$(INSTALL) -r requirements-dev.txt)
+
+peer: environment
+	@$(call install,requirements-peer.txt,$(INSTALL) --no-deps --upgrade --target $(PEER_FOLDER) -r requirements-peer.txt)
+
+photos: environment
+	@$(PY) -m demo.photos
+
+# $(call install,FILE,COMMAND): run COMMAND unless it has been done for this content of FILE.
+define install
+if ! cmp -s $(1) $(call installed,$(1)); then \
+	echo "installing $(1)"; touch $(UNFINISHED) && $(2) && cp $(1) $(call installed,$(1)) && rm $(UNFINISHED); \
+fi
+endef
