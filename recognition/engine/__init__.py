@@ -21,6 +21,7 @@ from recognition.engine.images import (
     inspect,
 )
 from recognition.engine.quality import MINIMUM_FOR_ENROLMENT, Quality, assess
+from recognition.engine.thresholds import THRESHOLDS
 from recognition.engine.types import (
     Box,
     Chip,
@@ -39,6 +40,7 @@ from recognition.engine.weights import WeightsError
 
 __all__ = [
     "MINIMUM_FOR_ENROLMENT",
+    "THRESHOLDS",
     "Box",
     "Chip",
     "Detection",

@@ -12,6 +12,7 @@ import dlib
 import numpy as np
 from PIL import Image as pillow
 
+from recognition.engine.thresholds import THRESHOLDS
 from recognition.engine.types import (
     Box,
     Chip,
@@ -22,7 +23,6 @@ from recognition.engine.types import (
     Keypoints,
     Landmarks,
     Point,
-    Thresholds,
 )
 from recognition.engine.weights import Weights
 
@@ -82,7 +82,7 @@ class DlibResnet:
     name = "dlib"
     dimensions = 128
     #: For one pair of faces; in a gallery of hundreds measure your own with `manage.py evaluate`.
-    thresholds = Thresholds(candidate=0.6, alert=0.5)
+    thresholds = THRESHOLDS["dlib"]
 
     def __init__(self) -> None:
         """Read the models from their packages."""

@@ -1,0 +1,30 @@
+"""An operator's verdict on an alert; two at once never overwrite each other."""
+
+from typing import Any
+
+from django.db.models import F
+from django.utils import timezone
+
+from alerts.models import Alert
+
+
+class StaleAlert(Exception):
+    """The alert was changed since the reviewer saw it; nothing was stored."""
+
+
+def decide(alert: Alert, *, status: str, reason: str = "", by: Any, version: int) -> Alert:
+    """Confirm or dismiss the alert as the reviewer saw it, or change that verdict; return it as it is now.
+
+    `version` is the one that the reviewer saw. Raises StaleAlert if it is no longer the alert's.
+    """
+    changed = Alert.objects.filter(pk=alert.pk, version=version).update(
+        status=status,
+        reason=reason,
+        reviewed_by=by,
+        reviewed_at=None if status == Alert.Status.OPEN else timezone.now(),
+        version=F("version") + 1,
+    )
+    if not changed:
+        raise StaleAlert("The alert was changed by someone else meanwhile; look at it again.")
+    alert.refresh_from_db()
+    return alert

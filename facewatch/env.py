@@ -1,0 +1,105 @@
+"""The environment variables that configure Facewatch: one row each, the same rows as `docs/settings.md`.
+
+Settings come from the environment alone. Each variable can also be given as NAME_FILE, the path of a file that holds
+the value, which keeps secrets out of the process list.
+"""
+
+from dataclasses import dataclass
+
+import environ
+
+env = environ.FileAwareEnv()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """One environment variable: its name, its default as written in the documentation, and what it does."""
+
+    name: str
+    default: str
+    help: str
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable(
+        name="FACEWATCH_DATA_DIR",
+        default="./data",
+        help="Folder of everything that is kept: database, queue, photos, mails, secret key.",
+    ),
+    Variable(
+        name="FACEWATCH_HOST",
+        default="127.0.0.1",
+        help="Address that the web server listens on; 0.0.0.0 for every network card.",
+    ),
+    Variable(name="FACEWATCH_PORT", default="8000", help="Port that the web server listens on."),
+    Variable(
+        name="FACEWATCH_BASE_URL",
+        default="http://localhost:$FACEWATCH_PORT",
+        help="Address under which people reach the server; used for links in e-mails. "
+        "With https:// cookies are sent over TLS only and http is redirected.",
+    ),
+    Variable(
+        name="FACEWATCH_ALLOWED_HOSTS",
+        default="localhost, 127.0.0.1, [::1] and the host of FACEWATCH_BASE_URL",
+        help="Host names that the web server answers to, separated by commas.",
+    ),
+    Variable(
+        name="FACEWATCH_SECRET_KEY",
+        default="made on the first start, kept in the data folder",
+        help="Django's secret key: signs sessions. Every web server of one installation needs the same.",
+    ),
+    Variable(
+        name="FACEWATCH_DEBUG",
+        default="off",
+        help="Django's debug pages. Never on a machine that others can reach.",
+    ),
+    Variable(
+        name="FACEWATCH_WORKERS",
+        default="number of processors",
+        help="Worker processes of one consumer. Each computes on one processor.",
+    ),
+    Variable(name="FACEWATCH_ENGINE", default="dlib", help="Face engine that the workers load."),
+    Variable(
+        name="FACEWATCH_MAX_BACKLOG",
+        default="100000",
+        help="Unfinished photos above which uploads are refused with 503 and Retry-After.",
+    ),
+    Variable(
+        name="FACEWATCH_MAX_UPLOAD_MB",
+        default="32",
+        help="Largest accepted photo, in megabytes (1,000,000 bytes).",
+    ),
+    Variable(
+        name="FACEWATCH_MAX_MEGAPIXELS",
+        default="64",
+        help="Largest accepted photo, in millions of pixels. A worker needs about 10 bytes a pixel.",
+    ),
+    Variable(
+        name="FACEWATCH_SEARCH_TIMEOUT",
+        default="15",
+        help="Seconds that POST search/ waits for a worker before it answers 504.",
+    ),
+    Variable(
+        name="DATABASE_URL",
+        default="sqlite file in the data folder",
+        help="Database, as sqlite:///path.",
+    ),
+    Variable(
+        name="REDIS_URL",
+        default="none: the queue is a SQLite file in the data folder",
+        help="Redis that holds the queue, as redis://host:port/0.",
+    ),
+    Variable(
+        name="EMAIL_URL",
+        default="none: mails are written as .eml files into mail/ of the data folder",
+        help="Mail server, as smtp://user:password@host:25, smtp+tls://… or smtp+ssl://…",
+    ),
+    Variable(
+        name="FACEWATCH_MAIL_FROM",
+        default="Facewatch <facewatch@localhost>",
+        help="Sender of the e-mails.",
+    ),
+    Variable(
+        name="FACEWATCH_LOG_LEVEL", default="INFO", help="DEBUG, INFO, WARNING or ERROR; to stderr."
+    ),
+)

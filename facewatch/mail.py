@@ -1,0 +1,28 @@
+"""The default mail back end: every mail becomes an .eml file that any mail program opens."""
+
+import os
+import uuid
+from collections.abc import Sequence
+from email import policy
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+from django.utils import timezone
+
+
+class EmlBackend(BaseEmailBackend):
+    """Writes each mail whole or not at all into mail/ of the data folder, named by time so that the newest is last."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        folder = settings.MAIL_DIR
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for message in email_messages:
+            name = f"{timezone.now():%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}.eml"
+            draft = folder / f".{name}.part"
+            with open(draft, "xb") as file:
+                file.write(message.message().as_bytes(policy=policy.SMTP))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, folder / name)
+        return len(email_messages)

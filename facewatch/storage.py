@@ -1,0 +1,69 @@
+"""Files that survive a crash: whole or absent, never half written."""
+
+import os
+import uuid
+from typing import Any
+
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage
+from django.utils.deconstruct import deconstructible
+
+
+@deconstructible(path="facewatch.storage.DurableStorage")
+class DurableStorage(FileSystemStorage):
+    """Files under MEDIA_ROOT, written to a temporary name, synced to the disk, then renamed into place.
+
+    Saving under a name that is taken replaces the file in one step. Nothing has a public URL.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            allow_overwrite=True, file_permissions_mode=0o600, directory_permissions_mode=0o700
+        )
+
+    def _save(self, name: str, content: "File[Any]") -> str:
+        path = self.path(name)
+        folder = os.path.dirname(path)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        draft = os.path.join(folder, f".{uuid.uuid4().hex}.part")
+        try:
+            with open(draft, "xb", opener=_private) as file:
+                for chunk in content.chunks():
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, path)
+        except BaseException:
+            if os.path.exists(draft):
+                os.unlink(draft)
+            raise
+        _sync_folder(folder)
+        return name
+
+    def url(self, name: str | None) -> str:
+        raise ValueError("Photos have no public address; link to the view that checks permission.")
+
+    def delete_folder(self, name: str) -> None:
+        """Remove a folder with all its files; a missing one is no error."""
+        folder = self.path(name)
+        if not os.path.isdir(folder):
+            return
+        for entry in os.listdir(folder):
+            path = os.path.join(folder, entry)
+            if os.path.isdir(path):
+                self.delete_folder(os.path.join(name, entry))
+            else:
+                os.unlink(path)
+        os.rmdir(folder)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync_folder(folder: str) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

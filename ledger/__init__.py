@@ -1,0 +1,1 @@
+"""Work that cannot be lost: the row is the truth, the queue is a wake-up."""

@@ -1,0 +1,96 @@
+"""The consumer: Huey's, with worker processes that share the models loaded before they start."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from django.db import close_old_connections, connections
+from huey.api import Task
+from huey.consumer import Consumer
+
+from ledger import queues, workers
+
+logger = logging.getLogger(__name__)
+
+#: prctl's PR_SET_PDEATHSIG (Linux): the signal that a process gets when its parent dies.
+PR_SET_PDEATHSIG = 1
+#: Seconds between two looks into an empty SQLite queue; Huey's own default grows to 10.
+POLL_SECONDS = 0.1
+#: Seconds that running tasks get to end after SIGTERM.
+GRACE_SECONDS = 25
+
+
+class CannotLoad(Exception):
+    """The models are not there or not as expected; the text says what to do."""
+
+
+def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
+    """Consume until SIGTERM. `load` puts the models into memory once, before the worker processes fork from here.
+
+    Raises CannotLoad: a worker without its models must not start.
+    """
+    try:
+        load()
+    except Exception as error:
+        raise CannotLoad(f"The models cannot be loaded: {error}") from error
+    # A dead consumer must not leave workers behind; a task that dies with it is in the ledger.
+    os.register_at_fork(after_in_child=lambda: die_with_parent(signal.SIGKILL))
+    heartbeat: list[workers.Heartbeat] = []
+
+    def start_up() -> None:
+        connections.close_all()
+        heartbeat.append(workers.Heartbeat(engine=engine))
+        heartbeat[0].start()
+
+    def shut_down() -> None:
+        if heartbeat:
+            heartbeat[0].stop()
+
+    def before(task: Task) -> None:
+        close_old_connections()
+        heartbeat[0].doing = f"{task.name} {' '.join(map(str, task.args))}".strip()
+
+    def after(task: Task, value: object, error: BaseException | None) -> None:
+        heartbeat[0].doing = ""
+        close_old_connections()
+
+    queues.huey.on_startup(name="heartbeat")(_or_exit(start_up))
+    queues.huey.on_shutdown(name="heartbeat")(shut_down)
+    queues.huey.pre_execute(name="heartbeat")(before)
+    queues.huey.post_execute(name="heartbeat")(after)
+    # Forked workers must not share this process's connections.
+    connections.close_all()
+    consumer = Consumer(
+        queues.huey,
+        workers=workers_count,
+        worker_type="process",
+        initial_delay=POLL_SECONDS,
+        max_delay=POLL_SECONDS,
+        backoff=1.0,
+        health_check_interval=1,
+        graceful_signal="TERM",
+        shutdown_timeout=GRACE_SECONDS,
+    )
+    consumer.run()
+
+
+def die_with_parent(number: signal.Signals) -> None:
+    """Ask the kernel to send this process a signal when its parent dies; where that is unknown, nothing happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+
+
+def _or_exit(hook: Callable[[], None]) -> Callable[[], None]:
+    """Return a start-up hook whose failure ends the process; Huey would log it and let the worker run on."""
+
+    def run_or_exit() -> None:
+        try:
+            hook()
+        except Exception:
+            logger.exception("The worker cannot start")
+            os._exit(3)
+
+    return run_or_exit

@@ -1,0 +1,72 @@
+"""Which rows there are to work on, and how each is woken. Apps register theirs when Django starts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Min, Q, QuerySet
+from django.utils import timezone
+from huey.api import TaskWrapper
+
+from ledger.models import Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Rows of one model in one open stage, and the task that works on one of them."""
+
+    model: type[Work]
+    stage: str
+    task: TaskWrapper
+
+    def rows(self) -> "QuerySet[Any]":
+        """Return the rows in this stage, whoever holds them."""
+        return self.model._default_manager.filter(stage=self.stage)
+
+    def ready(self) -> "QuerySet[Any]":
+        """Return the rows that nobody holds and whose time has come, oldest first."""
+        now = timezone.now()
+        free = Q(lease_until=None) | Q(lease_until__lt=now)
+        return self.rows().filter(free, next_try_at__lte=now).order_by("created_at")
+
+    def count(self) -> dict[str, Any]:
+        """Return how many rows are `ready`, `leased` and `waiting` (for their next try), and the oldest's age."""
+        now = timezone.now()
+        leased = Q(lease_until__gte=now)
+        counts = self.rows().aggregate(
+            ready=Count(
+                "pk",
+                filter=~leased & Q(next_try_at__lte=now)
+                | Q(lease_until=None, next_try_at__lte=now),
+            ),
+            leased=Count("pk", filter=leased),
+            waiting=Count("pk", filter=(Q(lease_until=None) | ~leased) & Q(next_try_at__gt=now)),
+            oldest=Min("created_at"),
+        )
+        oldest = counts.pop("oldest")
+        return counts | {
+            "oldest_seconds": round((now - oldest).total_seconds(), 1) if oldest else 0
+        }
+
+
+#: All kinds, in the order of the way of a photo.
+KINDS: list[Kind] = []
+#: Things that the sweep does besides waking rows, by name: each returns how many it mended.
+CHORES: dict[str, Callable[[], int]] = {}
+
+
+def register(*, model: type[Work], stage: str, task: TaskWrapper) -> None:
+    """Make rows of `model` in `stage` known to the sweep and the queue's state."""
+    KINDS.append(Kind(model=model, stage=stage, task=task))
+
+
+def finished_since(model: type[Work], *, seconds: int) -> int:
+    """Return how many rows of a model reached a final stage within the last seconds."""
+    since = timezone.now() - timedelta(seconds=seconds)
+    return model._default_manager.filter(finished_at__gte=since).count()
+
+
+def age_seconds(moment: datetime) -> float:
+    """Return the seconds since a moment, to a tenth."""
+    return round((timezone.now() - moment).total_seconds(), 1)

@@ -1,0 +1,132 @@
+"""Claim, finish, fail: who works on a row, decided by compare-and-set in the database.
+
+One worker at most holds a row. A worker that dies leaves a lease that expires; one that stalls and comes back finds
+its token gone and must drop what it did (`LeaseLost`).
+"""
+
+import random
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from ledger.models import Work
+
+W = TypeVar("W", bound=Work)
+
+#: Seconds before the second attempt; each further one waits four times as long.
+FIRST_BACKOFF = 5.0
+#: Longest wait between two attempts, in seconds.
+LONGEST_BACKOFF = 600.0
+#: Share by which a wait is shortened or lengthened at random, so that rows that failed together do not return together.
+JITTER = 0.2
+
+
+class LeaseLost(Exception):
+    """The row was given to someone else, finished or deleted meanwhile; what the holder did must not be stored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease(Generic[W]):
+    """The right to work on one row until the row's `lease_until`."""
+
+    row: W
+    token: uuid.UUID
+
+
+def claim(model: type[W], pk: object, *, stage: str) -> Lease[W] | None:
+    """Return a lease on the row if it waits in `stage` now, else None: a second claim is told None.
+
+    Counts an attempt. A row whose attempts are used up is never claimed; the sweep makes it `failed`.
+    """
+    now = timezone.now()
+    token = uuid.uuid4()
+    claimed = (
+        model._default_manager.filter(_free(now), pk=pk, stage=stage, next_try_at__lte=now)
+        .filter(attempts__lt=model.MAX_ATTEMPTS)
+        .update(
+            lease_token=token,
+            lease_until=now + timedelta(seconds=model.LEASE_SECONDS),
+            attempts=F("attempts") + 1,
+        )
+    )
+    if not claimed:
+        return None
+    row = model._default_manager.filter(pk=pk, lease_token=token).first()
+    return Lease(row=row, token=token) if row else None
+
+
+def finish(lease: Lease[Any], *, stage: str, **fields: Any) -> None:
+    """Move the row on to `stage`, give the lease back and store `fields` with it.
+
+    Call it inside the transaction that stores the outcome. Raises LeaseLost, which rolls that transaction back.
+    """
+    model = type(lease.row)
+    now = timezone.now()
+    fields.setdefault("error_code", "")
+    fields.setdefault("error_detail", "")
+    if stage not in model.OPEN_STAGES:
+        fields.setdefault("finished_at", now)
+    _update(
+        lease,
+        stage=stage,
+        attempts=0,
+        next_try_at=now,
+        lease_token=None,
+        lease_until=None,
+        **fields,
+    )
+
+
+def fail(lease: Lease[Any], *, code: str, detail: str, permanent: bool) -> None:
+    """Record what went wrong: the row is tried again after a wait, or is `failed` if that is of no use.
+
+    `permanent` says that another attempt cannot succeed. Raises LeaseLost.
+    """
+    row = lease.row
+    now = timezone.now()
+    outcome: dict[str, Any] = {"lease_token": None, "lease_until": None}
+    if permanent or row.attempts >= row.MAX_ATTEMPTS:
+        outcome |= {"stage": row.FAILED, "failed_stage": row.stage, "finished_at": now}
+    else:
+        outcome["next_try_at"] = now + backoff(row.attempts)
+    _update(lease, error_code=code, error_detail=detail, **outcome)
+
+
+def retry(model: type[Work], pk: object) -> bool:
+    """Put a `failed` row back to the stage that it failed in, all attempts before it; False if it is not failed."""
+    return bool(
+        model._default_manager.filter(pk=pk, stage=model.FAILED)
+        .exclude(failed_stage="")
+        .update(
+            stage=F("failed_stage"),
+            failed_stage="",
+            attempts=0,
+            next_try_at=timezone.now(),
+            error_code="",
+            error_detail="",
+            finished_at=None,
+        )
+    )
+
+
+def backoff(attempts: int) -> timedelta:
+    """Return how long to wait after so many attempts (1 or more): exponential, bounded, with jitter."""
+    wait = min(LONGEST_BACKOFF, FIRST_BACKOFF * 4.0 ** (attempts - 1))
+    return timedelta(seconds=wait * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 (no secret)
+
+
+def _free(now: Any) -> Q:
+    return Q(lease_until=None) | Q(lease_until__lt=now)
+
+
+def _update(lease: Lease[Any], **fields: Any) -> None:
+    model = type(lease.row)
+    changed = model._default_manager.filter(pk=lease.row.pk, lease_token=lease.token).update(
+        **fields
+    )
+    if not changed:
+        raise LeaseLost(f"{model.__name__} {lease.row.pk} is no longer ours")

@@ -1,0 +1,67 @@
+"""The abstract unit of work, the workers, and the windows of periodic jobs."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Work(models.Model):
+    """A row that says what is to be done with it: the base of photos, searches, deliveries and digests.
+
+    A row in one of its model's `OPEN_STAGES` waits for, or is held by, a worker. Who holds a `lease_token` whose
+    `lease_until` has not passed is the only one at work on the row; see `ledger.leases`.
+    """
+
+    #: Stages in which something is still to be done.
+    OPEN_STAGES: ClassVar[tuple[str, ...]] = ()
+    #: Seconds that one claim may last: longer than the worst case, so that leases need no renewal.
+    LEASE_SECONDS: ClassVar[int] = 180
+    #: Claims of one stage before the row becomes `failed`.
+    MAX_ATTEMPTS: ClassVar[int] = 5
+    FAILED: ClassVar[str] = "failed"
+
+    stage = models.CharField(_("stage"), max_length=16, editable=False)
+    #: Added to the priority of the row's wake-ups: 0, or less for work that nobody waits for.
+    priority = models.SmallIntegerField(default=0, editable=False)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, editable=False)
+    next_try_at = models.DateTimeField(_("next try at"), default=timezone.now, editable=False)
+    lease_token = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    failed_stage = models.CharField(max_length=16, blank=True, editable=False)
+    error_code = models.CharField(_("error"), max_length=40, blank=True, editable=False)
+    error_detail = models.TextField(_("error detail"), blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    finished_at = models.DateTimeField(_("finished"), null=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class Worker(models.Model):
+    """A worker process, as it last reported itself."""
+
+    name = models.CharField(max_length=120, unique=True)
+    engine = models.CharField(max_length=40)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField(db_index=True)
+    doing = models.CharField(max_length=120, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Window(models.Model):
+    """The fact that a periodic job has run for one window of time: the row keeps a second run out."""
+
+    job = models.CharField(max_length=80)
+    opens_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["job", "opens_at"], name="window_once_per_job")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job} {self.opens_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,80 @@
+"""Wakes what was forgotten: run every 15 s, by any number of processes at once.
+
+A sweep changes nothing that is in order, so a second one wakes nothing.
+"""
+
+import logging
+from dataclasses import dataclass, field
+
+from django.db.models import F
+from django.utils import timezone
+
+from ledger import kinds, queues
+from ledger.kinds import Kind
+
+logger = logging.getLogger(__name__)
+
+#: Code of a row whose worker vanished at each of its attempts.
+WORKER_DIED = "worker_died"
+#: Most wake-ups that one sweep sends, so that it ends in time for the next.
+MOST_WAKE_UPS = 5000
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What one sweep did."""
+
+    buried: int = 0
+    woken: int = 0
+    chores: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        chores = "".join(f", {count} {name}" for name, count in self.chores.items() if count)
+        return f"{self.woken} woken, {self.buried} given up{chores}"
+
+
+def sweep() -> Report:
+    """Give up rows whose attempts are used, do the apps' chores, and wake the rows that no message will wake."""
+    report = Report()
+    for kind in kinds.KINDS:
+        report.buried += _bury(kind)
+    for name, chore in kinds.CHORES.items():
+        report.chores[name] = chore()
+    report.woken = _wake()
+    return report
+
+
+def _bury(kind: Kind) -> int:
+    """Make rows `failed` that are out of attempts and whose last holder's lease ran out."""
+    now = timezone.now()
+    spent = kind.rows().filter(attempts__gte=kind.model.MAX_ATTEMPTS, lease_until__lt=now)
+    return spent.update(
+        stage=kind.model.FAILED,
+        failed_stage=F("stage"),
+        error_code=WORKER_DIED,
+        error_detail=f"The worker died or overran its time in each of {kind.model.MAX_ATTEMPTS} attempts.",
+        lease_token=None,
+        lease_until=None,
+        finished_at=now,
+    )
+
+
+def _wake() -> int:
+    """Send as many wake-ups as there are ready rows without a message, the oldest rows first."""
+    try:
+        queued = queues.length()
+    except Exception as error:  # every storage raises its own kind
+        logger.warning("The queue does not answer (%s); rows wait for the next sweep", error)
+        return 0
+    ready = [kind.ready() for kind in kinds.KINDS]
+    missing = min(sum(rows.count() for rows in ready) - queued, MOST_WAKE_UPS)
+    if missing <= 0:
+        return 0
+    oldest = sorted(
+        (created_at, number, str(pk), priority)
+        for number, rows in enumerate(ready)
+        for created_at, pk, priority in rows.values_list("created_at", "pk", "priority")[:missing]
+    )[:missing]
+    for _, number, pk, priority in oldest:
+        queues.wake(kinds.KINDS[number].task, pk, priority=priority)
+    return len(oldest)

@@ -1,0 +1,7 @@
+"""The one way up: others listen here, recognition knows none of them."""
+
+from django.dispatch import Signal
+
+#: Sent after commit when a photo is done, with `photo_id` (UUID). It can come twice for one photo: a listener that died
+#: is made up for by the sweep. Enrolments are not announced.
+photo_recognised = Signal()

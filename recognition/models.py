@@ -1,0 +1,286 @@
+"""What is stored of photos, faces and known people. Data goes one way: photo → faces → sightings."""
+
+import uuid
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from django.conf import settings
+from django.core.validators import MinLengthValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from ledger.models import Work
+
+
+class EmbeddingField(models.BinaryField):
+    """One embedding, (D,) float32, stored as its bytes (little-endian, 4 D of them)."""
+
+    def from_db_value(
+        self, value: bytes | None, expression: object, connection: object
+    ) -> npt.NDArray[np.float32] | None:
+        return None if value is None else np.frombuffer(value, dtype="<f4")
+
+    def get_db_prep_value(
+        self, value: object, connection: object, prepared: bool = False
+    ) -> object:
+        if isinstance(value, np.ndarray):
+            value = value.astype("<f4").tobytes()
+        return super().get_db_prep_value(value, connection, prepared)
+
+
+class Person(models.Model):
+    """Someone whom staff want to find. One that was merged into another stays, and stands for the other."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=200, validators=[MinLengthValidator(1)])
+    notes = models.TextField(_("notes"), blank=True)
+    merged_into = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, editable=False, related_name="merged"
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("person")
+        verbose_name_plural = _("people")
+        ordering = ("name", "id")
+        indexes: ClassVar = [models.Index(fields=["name", "id"], name="person_by_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Photo(Work):
+    """An uploaded picture and how far its recognition has come."""
+
+    class Stage(models.TextChoices):
+        UPLOADED = "uploaded", _("uploaded")
+        DETECTED = "detected", _("faces found")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    class Purpose(models.TextChoices):
+        UPLOAD = "upload", _("to look at")
+        ENROLMENT = "enrolment", _("to know a person by")
+
+    OPEN_STAGES = (Stage.UPLOADED, Stage.DETECTED)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="photos", editable=False
+    )
+    purpose = models.CharField(
+        max_length=16, choices=Purpose, default=Purpose.UPLOAD, editable=False
+    )
+    person = models.ForeignKey(
+        Person,
+        models.CASCADE,
+        null=True,
+        editable=False,
+        related_name="enrolments",
+        help_text=_("The person whom an enrolment shows."),
+    )
+    image = models.FileField(_("image"), max_length=200)
+    format = models.CharField(max_length=8, editable=False)
+    sha256 = models.CharField(max_length=64, editable=False)
+    bytes = models.PositiveIntegerField(editable=False)
+    width = models.PositiveIntegerField(editable=False)
+    height = models.PositiveIntegerField(editable=False)
+    source = models.CharField(
+        _("source"),
+        max_length=100,
+        blank=True,
+        help_text=_("Where it comes from, such as a camera's name."),
+    )
+    captured_at = models.DateTimeField(_("captured"), null=True, blank=True)
+    published_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text=_("When every listener had heard that it was recognised."),
+    )
+
+    class Meta:
+        verbose_name = _("photo")
+        verbose_name_plural = _("photos")
+        ordering = ("-created_at", "-id")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(stage__in=["uploaded", "detected", "done", "failed"]),
+                name="photo_stage",
+            ),
+            models.CheckConstraint(
+                condition=Q(purpose="upload", person=None)
+                | Q(purpose="enrolment", person__isnull=False),
+                name="photo_person_if_enrolment",
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "sha256"],
+                condition=Q(purpose="upload"),
+                name="photo_once_per_owner",
+            ),
+            models.UniqueConstraint(
+                fields=["person", "sha256"],
+                condition=Q(purpose="enrolment"),
+                name="photo_once_per_person",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["-created_at", "-id"], name="photo_newest_first"),
+            models.Index(
+                fields=["stage", "next_try_at"],
+                condition=Q(stage__in=["uploaded", "detected"]),
+                name="photo_unfinished",
+            ),
+            models.Index(fields=["finished_at"], name="photo_finished"),
+            models.Index(
+                fields=["finished_at"],
+                condition=Q(stage="done", published_at=None),
+                name="photo_unpublished",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"photo {str(self.id)[:8]}"
+
+    @property
+    def folder(self) -> str:
+        """The folder, under the media root, of everything stored of this photo."""
+        return f"photos/{str(self.id)[:2]}/{self.id}"
+
+    @property
+    def picture_name(self) -> str:
+        """The upright JPEG that is shown: the original's pixels without its metadata, made at detection."""
+        return f"{self.folder}/picture.jpg"
+
+    @property
+    def thumbnail_name(self) -> str:
+        """The same, small."""
+        return f"{self.folder}/thumbnail.jpg"
+
+
+class Face(models.Model):
+    """One face found in a photo; coordinates are pixels of the upright original."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    photo = models.ForeignKey(Photo, models.CASCADE, related_name="faces")
+    index = models.PositiveSmallIntegerField(help_text=_("Place in the photo, from left to right."))
+    x = models.PositiveIntegerField()
+    y = models.PositiveIntegerField()
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    score = models.FloatField(help_text=_("The detector's confidence, on its own scale."))
+    quality = models.FloatField(help_text=_("Fitness for recognition, 0 to 1."))
+    engine = models.CharField(max_length=40, help_text=_("The engine whose landmarks these are."))
+    landmarks = models.JSONField(help_text=_("Five points, in pixels of the chip."))
+    chip_scale = models.FloatField(help_text=_("Chip pixels per pixel of the photo."))
+
+    class Meta:
+        verbose_name = _("face")
+        verbose_name_plural = _("faces")
+        ordering = ("photo", "index")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["photo", "index"], name="face_once_per_place"),
+        ]
+
+    def __str__(self) -> str:
+        return f"face {self.index + 1}"
+
+    @property
+    def chip_name(self) -> str:
+        """The stored chip: an upright crop with a margin, as PNG."""
+        return f"photos/{str(self.photo_id)[:2]}/{self.photo_id}/{self.id}.png"
+
+
+class Embedding(models.Model):
+    """A face as numbers, in a narrow table of its own so that millions are read fast."""
+
+    face = models.OneToOneField(Face, models.CASCADE, primary_key=True, related_name="embedding")
+    engine = models.CharField(max_length=40)
+    vector = EmbeddingField()
+
+    def __str__(self) -> str:
+        return f"{self.engine} embedding of face {self.face_id}"
+
+
+class KnownFace(models.Model):
+    """An enrolled face: one by which a person is known. `revision` orders all changes of the gallery."""
+
+    person = models.ForeignKey(Person, models.CASCADE, related_name="known_faces")
+    face = models.OneToOneField(Face, models.CASCADE, related_name="known_as")
+    revision = models.BigIntegerField(db_index=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("known face")
+        verbose_name_plural = _("known faces")
+        ordering = ("created_at", "id")
+
+    def __str__(self) -> str:
+        return f"known face {self.pk}"
+
+
+class Tombstone(models.Model):
+    """The trace of a known face that was taken out of the gallery, for workers that still hold it."""
+
+    known_face_id = models.BigIntegerField()
+    revision = models.BigIntegerField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"known face {self.known_face_id}, gone"
+
+
+class GalleryState(models.Model):
+    """One row: the number of the gallery's newest change. Its row lock puts writers in order."""
+
+    revision = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"revision {self.revision}"
+
+
+class Sighting(models.Model):
+    """A known person as a candidate for a face; rank 1 is the nearest. A person stands at most once in a photo."""
+
+    photo = models.ForeignKey(Photo, models.CASCADE, related_name="sightings")
+    face = models.ForeignKey(Face, models.CASCADE, related_name="sightings")
+    person = models.ForeignKey(Person, models.CASCADE, related_name="sightings")
+    distance = models.FloatField(help_text=_("The engine's distance; smaller is more alike."))
+    rank = models.PositiveSmallIntegerField()
+    margin = models.FloatField(
+        null=True,
+        help_text=_("How much farther the next other person is; none if there is no other."),
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("sighting")
+        verbose_name_plural = _("sightings")
+        ordering = ("face", "rank")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["photo", "person"], name="person_once_per_photo"),
+            models.UniqueConstraint(fields=["face", "rank"], name="sighting_once_per_rank"),
+        ]
+
+    def __str__(self) -> str:
+        return f"rank {self.rank}, distance {self.distance:.3f}"
+
+
+class Search(Work):
+    """A question "who is this?" on its way to a worker and back; the row goes when it is answered."""
+
+    class Stage(models.TextChoices):
+        ASKED = "asked", _("asked")
+        ANSWERED = "answered", _("answered")
+        FAILED = "failed", _("failed")
+
+    OPEN_STAGES = (Stage.ASKED,)
+    LEASE_SECONDS = 60
+    MAX_ATTEMPTS = 2
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    image = models.FileField(max_length=200)
+    answer = models.JSONField(null=True)
+
+    def __str__(self) -> str:
+        return f"search {str(self.id)[:8]}"

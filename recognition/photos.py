@@ -1,0 +1,336 @@
+"""The way of a photo: stored, faces detected, faces recognised, published."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from ledger import backlog, leases
+from recognition import engine as engines
+from recognition import gallery, matching
+from recognition.engine import Detection, Engine, Image
+from recognition.events import photo_recognised
+from recognition.gallery import Gallery
+from recognition.models import Embedding, Face, KnownFace, Person, Photo, Sighting
+
+#: Priority of photos that come in bulk, against those that somebody waits for.
+BULK_PRIORITY = -30
+#: JPEG quality of the picture that is shown; faces are never read from it.
+PICTURE_QUALITY = 90
+#: Longest side of the small picture, in pixels.
+THUMBNAIL_SIZE = 480
+#: Seconds after which the sweep takes a photo's publication in hand.
+PUBLISH_GRACE = 30
+#: Photos that one sweep publishes at the most.
+MOST_PUBLISHED = 500
+
+EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+
+
+class TooLarge(Exception):
+    """The file has more bytes than are accepted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A photo row, and whether this call made it or the same bytes were there already."""
+
+    photo: Photo
+    created: bool
+
+
+def store_photo(
+    file: "File[Any]",
+    *,
+    owner: Any,
+    person: Person | None = None,
+    source: str = "",
+    captured_at: datetime | None = None,
+    priority: int = 0,
+) -> Stored:
+    """Keep a photo, durably, for the workers; with `person` it is an enrolment. Decodes no pixels.
+
+    The same bytes again, by the same owner or for the same person, give the first photo. Raises
+    `engine.ImageError` for what is not a photo we read, TooLarge, and `backlog.BacklogFull`. The caller wakes the
+    worker (`tasks.wake_photo`).
+    """
+    backlog.check(Photo, limit=settings.MAX_BACKLOG)
+    if file.size > settings.MAX_UPLOAD_BYTES:
+        raise TooLarge(f"The file has {file.size} bytes, {settings.MAX_UPLOAD_BYTES} are accepted.")
+    file.seek(0)
+    info = engines.inspect(file, max_pixels=settings.MAX_PIXELS)
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    purpose = Photo.Purpose.ENROLMENT if person else Photo.Purpose.UPLOAD
+    same = {"person": person} if person else {"owner": owner}
+    if first := Photo.objects.filter(purpose=purpose, sha256=digest, **same).first():
+        return Stored(photo=first, created=False)
+    photo = Photo(
+        owner=owner,
+        purpose=purpose,
+        person=person,
+        stage=Photo.Stage.UPLOADED,
+        priority=priority,
+        format=info.format,
+        sha256=digest,
+        bytes=file.size,
+        width=info.width,
+        height=info.height,
+        source=source,
+        captured_at=captured_at,
+    )
+    photo.image.name = default_storage.save(
+        f"{photo.folder}/original.{EXTENSIONS[info.format]}", file
+    )
+    try:
+        with transaction.atomic():
+            photo.save(force_insert=True)
+    except IntegrityError:
+        # Somebody stored the same bytes between our look and our insert.
+        delete_files([photo])
+        first = Photo.objects.filter(purpose=purpose, sha256=digest, **same).first()
+        if first is None:
+            raise
+        return Stored(photo=first, created=False)
+    return Stored(photo=photo, created=True)
+
+
+def detect_faces(photo_id: uuid.UUID | str, *, engine: Engine) -> Photo | None:
+    """Find the faces of one photo; return it if recognition is next, None if there is nothing to do now.
+
+    A second call does nothing. What a photo itself is to blame for makes it `failed` with a code.
+    """
+    lease = leases.claim(Photo, photo_id, stage=Photo.Stage.UPLOADED)
+    if lease is None:
+        return None
+    photo = lease.row
+    try:
+        with default_storage.open(photo.image.name) as file:
+            image = engines.decode(file, max_pixels=settings.MAX_PIXELS)
+    except engines.ImageError as error:
+        return _fail(lease, code=error.code, detail=str(error))
+    except FileNotFoundError:
+        return _fail(
+            lease, code="file_missing", detail="The photo's file is gone; upload it again."
+        )
+    detections = engine.detect(image)
+    qualities = [engines.assess(image, detection) for detection in detections]
+    if photo.purpose == Photo.Purpose.ENROLMENT and (refusal := _refuse(qualities)):
+        return _fail(lease, code=refusal[0], detail=refusal[1])
+    _store_pictures(photo, image)
+    faces = [
+        _store_face(photo, image, detection, index=index, quality=quality.value, engine=engine)
+        for index, (detection, quality) in enumerate(zip(detections, qualities, strict=True))
+    ]
+    try:
+        with transaction.atomic():
+            # A photo without faces has nothing to recognise.
+            leases.finish(lease, stage=Photo.Stage.DETECTED if faces else Photo.Stage.DONE)
+            photo.faces.all().delete()
+            Face.objects.bulk_create(faces)
+    except leases.LeaseLost:
+        _drop(photo, faces)
+        return None
+    if not faces:
+        publish(photo.pk)
+        return None
+    return photo
+
+
+def recognise_faces(photo_id: uuid.UUID | str, *, engine: Engine, known: Gallery) -> None:
+    """Embed the faces of one photo and store who they may be; an enrolment makes its face a known one.
+
+    A second call does nothing. People who are deleted meanwhile are left out.
+    """
+    lease = leases.claim(Photo, photo_id, stage=Photo.Stage.DETECTED)
+    if lease is None:
+        return
+    photo = lease.row
+    faces = list(photo.faces.all())
+    try:
+        vectors = engine.embed([engine.align(_read_chip(face)) for face in faces])
+    except FileNotFoundError:
+        _fail(lease, code="file_missing", detail="A face's file is gone; upload the photo again.")
+        return
+    embeddings = [
+        Embedding(face=face, engine=engine.name, vector=vector)
+        for face, vector in zip(faces, vectors, strict=True)
+    ]
+    try:
+        if photo.purpose == Photo.Purpose.ENROLMENT:
+            _store_enrolment(lease, embeddings)
+        else:
+            found = known.search(vectors, engine=engine)
+            matches = matching.assign(found, limit=engine.thresholds.candidate)
+            _store_sightings(lease, embeddings, matches=matches)
+            publish(photo.pk)
+    except leases.LeaseLost:
+        return
+
+
+def publish(photo_id: uuid.UUID | str) -> bool:
+    """Tell the listeners that a photo is done, once all of them have heard it; False if one failed.
+
+    A listener's error is logged by Django; the sweep publishes again.
+    """
+    answers = photo_recognised.send_robust(sender=Photo, photo_id=photo_id)
+    if any(isinstance(answer, Exception) for _, answer in answers):
+        return False
+    Photo.objects.filter(pk=photo_id).update(published_at=timezone.now())
+    return True
+
+
+def publish_the_unheard() -> int:
+    """Publish photos whose publisher died or met a failing listener; return how many were heard now."""
+    before = timezone.now() - timedelta(seconds=PUBLISH_GRACE)
+    unheard = Photo.objects.filter(
+        stage=Photo.Stage.DONE,
+        published_at=None,
+        finished_at__lt=before,
+        purpose=Photo.Purpose.UPLOAD,
+    ).order_by("finished_at")
+    return sum(publish(pk) for pk in unheard.values_list("pk", flat=True)[:MOST_PUBLISHED])
+
+
+def delete_photos(photos: Iterable[Photo]) -> int:
+    """Remove photos with all that came of them, also from the gallery; return how many. Work on them is dropped."""
+    gone = list(photos)
+    ids = [photo.pk for photo in gone]
+    with transaction.atomic():
+        gallery.remove(KnownFace.objects.filter(face__photo__in=ids))
+        Photo.objects.filter(pk__in=ids).delete()
+        transaction.on_commit(lambda: delete_files(gone))
+    return len(gone)
+
+
+def delete_files(photos: Iterable[Photo]) -> None:
+    """Remove the stored files of photos whose rows are gone."""
+    for photo in photos:
+        default_storage.delete_folder(photo.folder)
+
+
+def retry_photo(photo: Photo) -> bool:
+    """Put a `failed` photo back to work; False if it is not failed. The caller wakes the worker."""
+    return leases.retry(Photo, photo.pk)
+
+
+def _refuse(qualities: list[engines.Quality]) -> tuple[str, str] | None:
+    """Return code and text if these faces cannot enrol somebody, else None."""
+    if not qualities:
+        return (
+            "no_face",
+            "No face was found. Use a photo that shows the face from the front, upright.",
+        )
+    if len(qualities) > 1:
+        return (
+            "many_faces",
+            f"{len(qualities)} faces were found. Crop the photo to the one person.",
+        )
+    quality = qualities[0]
+    if quality.value < engines.MINIMUM_FOR_ENROLMENT:
+        return "low_quality", " ".join(quality.reasons)
+    return None
+
+
+def _store_pictures(photo: Photo, image: Image) -> None:
+    """Write the pictures that are shown; a second time they are the same."""
+    for name, longest in ((photo.picture_name, None), (photo.thumbnail_name, THUMBNAIL_SIZE)):
+        data = engines.encode_jpeg(image, longest=longest, quality=PICTURE_QUALITY)
+        default_storage.save(name, ContentFile(data))
+
+
+def _store_face(
+    photo: Photo, image: Image, detection: Detection, *, index: int, quality: float, engine: Engine
+) -> Face:
+    """Write a face's chip and return its row, not saved. Its name is new, so that no other attempt writes it."""
+    chip = engines.cut_chip(image, detection)
+    face = Face(
+        photo=photo,
+        index=index,
+        x=detection.box.x,
+        y=detection.box.y,
+        width=detection.box.width,
+        height=detection.box.height,
+        score=detection.score,
+        quality=quality,
+        engine=engine.name,
+        landmarks=chip.landmarks.tolist(),
+        chip_scale=chip.scale,
+    )
+    default_storage.save(face.chip_name, ContentFile(engines.encode_png(chip.pixels)))
+    return face
+
+
+def _read_chip(face: Face) -> engines.Chip:
+    with default_storage.open(face.chip_name) as file:
+        pixels = engines.decode(file, max_pixels=settings.MAX_PIXELS)
+    landmarks = np.array(face.landmarks, dtype=np.float32)
+    return engines.Chip(pixels=pixels, landmarks=landmarks, scale=face.chip_scale)
+
+
+def _store_sightings(
+    lease: leases.Lease[Photo],
+    embeddings: list[Embedding],
+    *,
+    matches: list[matching.Match],
+) -> None:
+    """Commit the outcome of an upload, leaving out people who were deleted meanwhile."""
+    with transaction.atomic():
+        leases.finish(lease, stage=Photo.Stage.DONE)
+        Embedding.objects.bulk_create(embeddings)
+        wanted = {match.person_id for match in matches}
+        people = Person.objects.select_for_update().filter(pk__in=wanted)
+        alive = set(people.values_list("pk", flat=True))
+        Sighting.objects.bulk_create(
+            Sighting(
+                photo=lease.row,
+                face=embeddings[match.face].face,
+                person_id=match.person_id,
+                distance=match.distance,
+                rank=match.rank,
+                margin=match.margin,
+            )
+            for match in matches
+            if match.person_id in alive
+        )
+
+
+def _store_enrolment(lease: leases.Lease[Photo], embeddings: list[Embedding]) -> None:
+    """Commit the outcome of an enrolment: its one face is known from this commit on."""
+    with transaction.atomic():
+        revision = gallery.next_revision()
+        leases.finish(lease, stage=Photo.Stage.DONE, published_at=timezone.now())
+        Embedding.objects.bulk_create(embeddings)
+        person = Person.objects.select_for_update().get(pk=lease.row.person_id)
+        KnownFace.objects.create(
+            person_id=person.merged_into_id or person.pk,
+            face=embeddings[0].face,
+            revision=revision,
+        )
+
+
+def _fail(lease: leases.Lease[Photo], *, code: str, detail: str) -> None:
+    """Record what the photo itself is to blame for: no further attempt would help."""
+    try:
+        leases.fail(lease, code=code, detail=detail, permanent=True)
+    except leases.LeaseLost:
+        _drop(lease.row, [])
+
+
+def _drop(photo: Photo, faces: list[Face]) -> None:
+    """Remove the files of an attempt that came too late; all of them if the photo was deleted meanwhile."""
+    if not Photo.objects.filter(pk=photo.pk).exists():
+        delete_files([photo])
+        return
+    for face in faces:
+        default_storage.delete(face.chip_name)

@@ -1,0 +1,41 @@
+"""The wake-ups of recognition: losing one or running it twice changes nothing."""
+
+from ledger.queues import DETECT, RECOGNISE, SEARCH, huey, wake
+from recognition import loaded, photos, searches
+from recognition.models import Photo, Search
+
+
+@huey.task(priority=DETECT)
+def detect_faces(photo_id: str) -> None:
+    """Wake-up for one uploaded photo."""
+    photo = photos.detect_faces(photo_id, engine=loaded.engine())
+    if photo:
+        wake(recognise_faces, photo.pk, priority=photo.priority)
+
+
+@huey.task(priority=RECOGNISE)
+def recognise_faces(photo_id: str) -> None:
+    """Wake-up for one photo whose faces are found."""
+    photos.recognise_faces(photo_id, engine=loaded.engine(), known=loaded.known())
+
+
+@huey.task(priority=SEARCH)
+def answer_search(search_id: str) -> None:
+    """Wake-up for one question that somebody waits for."""
+    searches.answer_search(search_id, engine=loaded.engine(), known=loaded.known())
+
+
+#: The task that each open stage of a photo waits for.
+NEXT_TASK = {Photo.Stage.UPLOADED: detect_faces, Photo.Stage.DETECTED: recognise_faces}
+
+
+def wake_photo(photo: Photo) -> None:
+    """Wake a worker for a photo in whatever open stage it is; a final one needs none."""
+    photo.refresh_from_db(fields=["stage"])
+    if task := NEXT_TASK.get(Photo.Stage(photo.stage)):
+        wake(task, photo.pk, priority=photo.priority)
+
+
+def wake_search(search: Search) -> None:
+    """Wake a worker for a search, before everything else."""
+    wake(answer_search, search.pk)

@@ -1,0 +1,37 @@
+"""What all tests share: the demo's photos, the real engine, and users with roles."""
+
+from pathlib import Path
+
+import pytest
+from pytest_django import DjangoDbBlocker
+
+from demo import photos as demo_photos
+from facewatch.roles import ensure_roles
+from recognition import loaded
+from recognition.engine import Engine
+from recognition.gallery import Gallery
+
+
+@pytest.fixture(scope="session")
+def photos_folder() -> Path:
+    """The folder of the freely licensed photos, fetched before."""
+    return demo_photos.fetch()
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The real dlib engine."""
+    return loaded.engine()
+
+
+@pytest.fixture
+def known(engine: Engine) -> Gallery:
+    """A gallery that has read nothing yet, like a fresh worker's."""
+    return Gallery(engine=engine.name, dimensions=engine.dimensions)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:  # noqa: F811
+    """The test database, with the groups of the roles, which an installation gets on its first start."""
+    with django_db_blocker.unblock():
+        ensure_roles()

@@ -1,0 +1,14 @@
+"""Loaded by pytest before Django's settings: the tests keep their data in a folder that goes when they end."""
+
+import os
+import tempfile
+
+_folder = tempfile.TemporaryDirectory(prefix="facewatch-tests-", ignore_cleanup_errors=True)
+
+for _name in [name for name in os.environ if name.startswith("FACEWATCH_")]:
+    if _name != "FACEWATCH_REQUIRE_BROWSER":
+        del os.environ[_name]
+for _name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"):
+    os.environ.pop(_name, None)
+os.environ["FACEWATCH_DATA_DIR"] = _folder.name
+os.environ["FACEWATCH_LOG_LEVEL"] = "WARNING"
