@@ -116,7 +116,7 @@ class DlibResnet:
         return aligned
 
     def embed(self, aligned: Sequence[Image]) -> Embeddings:
-        """Return (N, 128) float32 for N pictures of `align`; about 75 ms each, in a batch or one by one."""
+        """Return (N, 128) float32 for N pictures of `align`; about 70 ms each, in a batch or one by one."""
         if not aligned:
             return np.empty((0, self.dimensions), dtype=np.float32)
         return np.array(self._resnet.compute_face_descriptor(list(aligned)), dtype=np.float32)
@@ -124,12 +124,13 @@ class DlibResnet:
     def distances(self, probes: Embeddings, gallery: Embeddings) -> Distances:
         """Return Euclidean distances (P, N) float32.
 
-        By |p|² + |g|² - 2pg, one matrix product: exact to about 1e-6 from 0.1 on. Near 0, rounding leaves up to 1e-3
+        By |p|² + |g|² - 2pg, one matrix product: exact to about 1e-6 from 0.1 on. Near 0, rounding leaves up to 2e-3
         where the embeddings are the same.
         """
         squares = (probes**2).sum(axis=1)[:, None] + (gallery**2).sum(axis=1)[None, :]
         squares -= 2 * probes @ gallery.T
-        return np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
+        roots: Distances = np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
+        return roots
 
     def _describe(self, image: Image, rectangle: dlib.rectangle, score: float) -> Detection:
         """Return the detection for dlib's rectangle in the full image, which may reach over its border."""

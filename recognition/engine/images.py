@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
 import numpy as np
@@ -58,6 +59,12 @@ UPRIGHT = {
     8: pillow.Transpose.ROTATE_90,
 }
 SIDEWAYS = frozenset({5, 6, 7, 8})
+
+
+#: A PNG begins with these bytes; then come chunks: a head of length and kind, the content, and a checksum of 4 bytes.
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_CHUNK = struct.Struct(">I4s")
+PNG_CHECKSUM = 4
 
 
 class ImageError(EngineError):
@@ -156,7 +163,7 @@ def _saved(picture: pillow.Image, **options: object) -> bytes:
 @contextmanager
 def _opened(file: Source) -> Iterator[BinaryIO]:
     if isinstance(file, str | PathLike):
-        with open(file, "rb") as stream:
+        with Path(file).open("rb") as stream:
             yield stream
         return
     file.seek(0)
@@ -172,7 +179,7 @@ def _sniff(stream: BinaryIO) -> Format:
     stream.seek(0)
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+    if head.startswith(PNG_SIGNATURE):
         return "PNG"
     if head.startswith(b"RIFF") and head.endswith(b"WEBP"):
         return "WEBP"
@@ -215,12 +222,12 @@ def _orientation(image: ImageFile.ImageFile) -> int:
 
 def _find_late_exif(stream: BinaryIO) -> bytes | None:
     """Return the EXIF block of a PNG wherever it stands: it may follow the pixels, where headers end before it."""
-    stream.seek(8)
-    while len(head := stream.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", head)
+    stream.seek(len(PNG_SIGNATURE))
+    while len(head := stream.read(PNG_CHUNK.size)) == PNG_CHUNK.size:
+        length, kind = PNG_CHUNK.unpack(head)
         if kind == b"eXIf":
             return stream.read(length)
-        stream.seek(length + 4, io.SEEK_CUR)
+        stream.seek(length + PNG_CHECKSUM, io.SEEK_CUR)
     return None
 
 

@@ -1,11 +1,11 @@
 """Judge whether a face in a photo is good enough to know a person by.
 
 Five measures, each turned into a mark from 0 to 1 on a scale whose middle is the least that an enrolment needs. The
-limits were set on 1,491 photos of Labeled Faces in the Wild so that ordinary press photos pass, and checked on the same
-photos made small, blurred, dark and bright; `docs/architecture.md` has the numbers.
+limits were set on 1,491 photos of Labeled Faces in the Wild ("ordinary photos" below). Of these 99.8 % pass, and made
+worse: of faces 30 px wide none, of those blurred with a radius of 4 % of the face 0.4 %, at a tenth of the light none, at
+four times the light 4 %.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -33,11 +33,11 @@ SHARPNESS: Scale = (0.006, 0.018, 0.08)
 DARK: Scale = (15, 40, 75)
 BRIGHT: Scale = (250, 220, 180)
 
-#: Standard deviation of the grey levels; ordinary photos have 14 and more, fog or an overexposed face less than 10.
+#: Standard deviation of the grey levels; ordinary photos have 14 and more.
 CONTRAST: Scale = (3, 11, 22)
 
-#: How far the nose lies from between the eyes, sideways, in eye distances: 0 is frontal, 0.3 about half a turn to
-#: profile; 99 % of ordinary photos stay under 0.33.
+#: How far the nose lies from between the eyes, sideways, in eye distances: 0 is frontal; 99 % of
+#: ordinary photos stay under 0.33.
 TURN: Scale = (0.7, 0.42, 0.15)
 
 #: Pixels of the square to which a face is brought before its light and sharpness are measured: small enough that the
@@ -70,8 +70,7 @@ def assess(image: Image, detection: Detection) -> Quality:
     measures = (
         (
             _mark(eye_distance, EYE_DISTANCE),
-            f"The face is small: its eyes are {eye_distance:.0f} px apart; "
-            f"use a photo where they are at least {EYE_DISTANCE[1]:.0f} px apart.",
+            f"The eyes are {eye_distance:.0f} px apart; use a photo where it is at least {EYE_DISTANCE[1]} px.",
         ),
         (
             _mark(_sharpness(grey), SHARPNESS),
@@ -102,10 +101,9 @@ def assess(image: Image, detection: Detection) -> Quality:
 
 def _mark(measured: float, scale: Scale) -> float:
     """Return the mark of a measure; scales may run either way."""
-    points: Sequence[float] = scale
     if scale[0] > scale[2]:
-        points, measured = [-point for point in scale], -measured
-    return float(np.interp(measured, points, (0, MINIMUM_FOR_ENROLMENT, 1)))
+        return _mark(-measured, (-scale[0], -scale[1], -scale[2]))
+    return float(np.interp(measured, scale, (0, MINIMUM_FOR_ENROLMENT, 1)))
 
 
 def _grey_face(image: Image, detection: Detection) -> npt.NDArray[np.float32]:
