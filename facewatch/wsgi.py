@@ -1,8 +1,14 @@
 """The entry point for web servers."""
 
 import os
+import signal
 
 from django.core.wsgi import get_wsgi_application
 
+from ledger.processes import die_with_parent
+
+if os.environ.get("FACEWATCH_SUPERVISED"):
+    # A web server's own worker would live on and keep the port when the server is killed.
+    die_with_parent(signal.SIGTERM)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "facewatch.settings")
 application = get_wsgi_application()

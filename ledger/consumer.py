@@ -1,10 +1,8 @@
 """The consumer: Huey's, with worker processes that share the models loaded before they start."""
 
-import ctypes
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable
 
 from django.db import close_old_connections, connections
@@ -12,11 +10,10 @@ from huey.api import Task
 from huey.consumer import Consumer
 
 from ledger import queues, workers
+from ledger.processes import die_with_parent
 
 logger = logging.getLogger(__name__)
 
-#: prctl's PR_SET_PDEATHSIG (Linux): the signal that a process gets when its parent dies.
-PR_SET_PDEATHSIG = 1
 #: Seconds between two looks into an empty SQLite queue; Huey's own default grows to 10.
 POLL_SECONDS = 0.1
 #: Seconds that running tasks get to end after SIGTERM.
@@ -75,12 +72,6 @@ def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
         shutdown_timeout=GRACE_SECONDS,
     )
     consumer.run()
-
-
-def die_with_parent(number: signal.Signals) -> None:
-    """Ask the kernel to send this process a signal when its parent dies; where that is unknown, nothing happens."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 def _or_exit(hook: Callable[[], None]) -> Callable[[], None]:

@@ -59,6 +59,15 @@ def claim(model: type[W], pk: object, *, stage: str) -> Lease[W] | None:
     return Lease(row=row, token=token) if row else None
 
 
+def move(lease: Lease[Any], *, stage: str) -> None:
+    """Take the row to a stage within one piece of work, and hold the lease for its whole length from now.
+
+    `lease.row` keeps the stage in which it was claimed, to which `fail` returns the row. Raises LeaseLost.
+    """
+    until = timezone.now() + timedelta(seconds=lease.row.LEASE_SECONDS)
+    _update(lease, stage=stage, lease_until=until)
+
+
 def finish(lease: Lease[Any], *, stage: str, **fields: Any) -> None:
     """Move the row on to `stage`, give the lease back and store `fields` with it.
 
@@ -84,7 +93,7 @@ def finish(lease: Lease[Any], *, stage: str, **fields: Any) -> None:
 def fail(lease: Lease[Any], *, code: str, detail: str, permanent: bool) -> None:
     """Record what went wrong: the row is tried again after a wait, or is `failed` if that is of no use.
 
-    `permanent` says that another attempt cannot succeed. Raises LeaseLost.
+    Tried again means from the stage in which it was claimed. `permanent` says that another attempt cannot succeed. Raises LeaseLost.
     """
     row = lease.row
     now = timezone.now()
@@ -92,7 +101,7 @@ def fail(lease: Lease[Any], *, code: str, detail: str, permanent: bool) -> None:
     if permanent or row.attempts >= row.MAX_ATTEMPTS:
         outcome |= {"stage": row.FAILED, "failed_stage": row.stage, "finished_at": now}
     else:
-        outcome["next_try_at"] = now + backoff(row.attempts)
+        outcome |= {"stage": row.stage, "next_try_at": now + backoff(row.attempts)}
     _update(lease, error_code=code, error_detail=detail, **outcome)
 
 

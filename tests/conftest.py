@@ -11,6 +11,8 @@ from recognition import loaded
 from recognition.engine import Engine
 from recognition.gallery import Gallery
 
+pytest_plugins = ["tests.installation"]
+
 
 @pytest.fixture(scope="session")
 def photos_folder() -> Path:

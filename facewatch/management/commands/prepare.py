@@ -1,0 +1,41 @@
+"""manage.py prepare: make the data folder fit this version."""
+
+import hashlib
+from importlib.metadata import distributions
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from facewatch.roles import ensure_roles
+
+
+class Command(BaseCommand):
+    help = "Bring database, roles, first user and static files up to date; a second call changes nothing."
+
+    def handle(self, **_: Any) -> None:
+        call_command("migrate", verbosity=0, interactive=False)
+        ensure_roles()
+        users = get_user_model().objects
+        if not users.filter(is_superuser=True).exists():
+            users.create_superuser("admin", email="", password=None)
+        state = _static_state()
+        stamp = settings.STATIC_ROOT / ".state"
+        if not stamp.exists() or stamp.read_text() != state:
+            self.stdout.write("Collecting static files …")
+            call_command("collectstatic", verbosity=0, interactive=False, clear=True)
+            stamp.write_text(state)
+
+
+def _static_state() -> str:
+    """Return a digest that changes when a package or one of our own static files does."""
+    packages = sorted(f"{dist.name} {dist.version}" for dist in distributions())
+    files = sorted(
+        f"{path} {path.stat().st_mtime_ns}"
+        for folder in settings.STATICFILES_DIRS
+        for path in folder.rglob("*")
+        if path.is_file()
+    )
+    return hashlib.sha256("\n".join(packages + files).encode()).hexdigest()

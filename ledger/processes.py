@@ -1,0 +1,24 @@
+"""Processes that end with their parent, whatever ends it; runs a command so: `python -m ledger.processes COMMAND…`."""
+
+import ctypes
+import os
+import signal
+import sys
+
+#: prctl's PR_SET_PDEATHSIG (Linux): the signal that a process gets when its parent dies.
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(number: signal.Signals) -> None:
+    """Ask the kernel to send this process a signal when its parent dies; where that is unknown, nothing happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+
+
+if __name__ == "__main__":
+    die_with_parent(signal.SIGTERM)
+    # The parent's id is given, because it may have died before the kernel was asked.
+    parent, *command = sys.argv[1:]
+    if os.getppid() != int(parent):
+        sys.exit("The supervisor died before its child started.")
+    os.execv(command[0], command)

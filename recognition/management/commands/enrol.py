@@ -1,0 +1,76 @@
+"""manage.py enrol: make people known from a folder per person."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from recognition import bulk, people, progress
+from recognition.management.commands.ingest import find_owner
+from recognition.models import Person, Photo
+from recognition.tasks import wake_photo
+
+
+class Command(BaseCommand):
+    help = (
+        "Make people known by photos: a folder per person, named as the person (underscores become spaces)."
+        " A person of that name who is known already gets the further photos. Calling it again resumes."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "folder", type=Path, metavar="DIR", help="Folder with a folder per person."
+        )
+        parser.add_argument("--owner", help="User who enrols (default: the first superuser).")
+        parser.add_argument("--no-wait", action="store_true", help="Do not wait for the workers.")
+
+    def handle(self, *, folder: Path, owner: str | None, no_wait: bool, **_: Any) -> None:
+        if not folder.is_dir():
+            raise CommandError(f"{folder} is not a folder.")
+        images = {
+            child.name.replace("_", " ").strip(): list(bulk.find_images([child]))
+            for child in sorted(folder.iterdir())
+            if child.is_dir() and not child.name.startswith(".")
+        }
+        images = {name: paths for name, paths in images.items() if paths}
+        if not images:
+            raise CommandError(f"{folder} has no folder with photos in it; make one per person.")
+        user = find_owner(owner)
+        console = progress.console(self.stdout)
+        outcomes: list[tuple[str, bulk.Outcome]] = []
+        with progress.bar(console) as bar:
+            task = bar.add_task("storing", total=sum(map(len, images.values())))
+            for name, paths in images.items():
+                person = _person(name)
+                for path in paths:
+                    outcome = progress.patiently(
+                        lambda path=path, person=person: bulk.store(
+                            path, owner=user, person=person
+                        ),  # type: ignore[misc]
+                        console=console,
+                    )
+                    outcomes.append((name, outcome))
+                    bar.advance(task)
+                    if outcome.photo:
+                        wake_photo(outcome.photo)
+                    else:
+                        console.print(f"{path}: {outcome.detail}", markup=False)
+        counts = Counter(outcome.result for _, outcome in outcomes)
+        console.print(progress.table(f"{len(images)} people, {len(outcomes)} files", counts))
+        ids = [outcome.photo.pk for _, outcome in outcomes if outcome.photo]
+        if no_wait or not ids:
+            return
+        console.print(progress.table("enrolled", progress.follow(ids, console=console)))
+        refused = Photo.objects.filter(pk__in=ids, stage=Photo.Stage.FAILED).select_related(
+            "person"
+        )
+        paths_by_id = {outcome.photo.pk: outcome.path for _, outcome in outcomes if outcome.photo}
+        for photo in refused:
+            console.print(f"{paths_by_id[photo.pk]}: {photo.error_detail}", markup=False)
+
+
+def _person(name: str) -> Person:
+    """Return the known person of that name, the oldest of several; a new one if there is none."""
+    known = people.known_people().filter(name=name).order_by("created_at").first()
+    return known or Person.objects.create(name=name)

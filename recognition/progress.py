@@ -1,0 +1,73 @@
+"""How long work shows itself in a terminal."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, TextIO
+
+from django.core.management.base import OutputWrapper
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ledger import workers
+from ledger.backlog import BacklogFull
+from recognition import bulk
+from recognition.bulk import Outcome
+from recognition.models import Photo
+
+#: Seconds between two looks at photos in work.
+LOOK_SECONDS = 0.5
+
+
+def console(stream: OutputWrapper | TextIO) -> Console:
+    """Return a console that writes to a command's output; plain lines where that is no terminal."""
+    return Console(file=stream, highlight=False)  # type: ignore[arg-type]  # an OutputWrapper writes like a file
+
+
+def bar(console: Console) -> Progress:
+    """Return a progress bar with count and time left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def patiently(call: Callable[[], Outcome], *, console: Console) -> Outcome:
+    """Return what the call returns, waiting as long as the backlog is full."""
+    while True:
+        try:
+            return call()
+        except BacklogFull as full:
+            console.print(f"{full}; waiting {full.retry_after} s.")
+            time.sleep(full.retry_after)
+
+
+def follow(ids: Iterable[Any], *, console: Console) -> dict[str, int]:
+    """Show how photos are worked on until all are final; return `bulk.outcomes`."""
+    wanted = list(ids)
+    warned = False
+    with bar(console) as progress:
+        task = progress.add_task("recognising", total=len(wanted))
+        while True:
+            counts = bulk.outcomes(wanted)
+            left = sum(counts.get(stage, 0) for stage in Photo.OPEN_STAGES)
+            progress.update(task, completed=len(wanted) - left)
+            if not left:
+                return counts
+            if not warned and not workers.alive():
+                warned = True
+                console.print(
+                    "No worker is running; start manage.py serve, or stop here: nothing is lost."
+                )
+            time.sleep(LOOK_SECONDS)
+
+
+def table(title: str, counts: dict[str, int]) -> Table:
+    """Return counts as a table."""
+    made = Table("outcome", "photos", title=title, title_justify="left")
+    for name, count in sorted(counts.items()):
+        made.add_row(name, str(count))
+    return made
