@@ -20,6 +20,7 @@ from huey.api import TaskWrapper
 from huey.registry import Message
 from huey.serializer import Serializer
 from huey.storage import SqliteStorage
+from redis import ConnectionPool
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +59,16 @@ class QueueFile(SqliteStorage):
 def open_queue(*, redis_url: str, path: Path) -> Huey:
     """Return the Huey instance. A corrupt queue file is set aside and replaced: the rows bring its content back."""
     if redis_url:
+        pool = ConnectionPool.from_url(
+            redis_url, socket_timeout=BROKER_TIMEOUT, socket_connect_timeout=BROKER_TIMEOUT
+        )
+        # A blocking read would run into the socket's own time-out.
         return PriorityRedisHuey(
             "facewatch",
-            url=redis_url,
+            connection_pool=pool,
+            blocking=False,
             results=False,
             serializer=JsonSerializer(),
-            socket_timeout=BROKER_TIMEOUT,
-            socket_connect_timeout=BROKER_TIMEOUT,
-            # A blocking read would run into the socket's own time-out.
-            blocking=False,
         )
     options: dict[str, Any] = {"results": False, "serializer": JsonSerializer()}
     try:

@@ -1,0 +1,353 @@
+"""The way of a photo, on real faces: stored, detected, recognised, published."""
+
+import io
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.test import override_settings
+from django.utils import timezone
+from PIL import Image as Pillow
+
+from demo import photos as demo_photos
+from ledger.backlog import BacklogFull
+from recognition import engine as engines
+from recognition import people, photos
+from recognition.engine import Engine
+from recognition.events import photo_recognised
+from recognition.gallery import Gallery
+from recognition.models import Embedding, Face, KnownFace, Photo, Sighting
+from tests import make
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("photos_folder")]
+
+
+@pytest.fixture
+def heard() -> Iterator[list[Any]]:
+    """The photos that a listener heard of."""
+    ids: list[Any] = []
+
+    def listen(sender: object, photo_id: Any, **_: object) -> None:
+        ids.append(photo_id)
+
+    photo_recognised.connect(listen)
+    yield ids
+    photo_recognised.disconnect(listen)
+
+
+def files(photo: Photo) -> set[str]:
+    return set(default_storage.listdir(photo.folder)[1])
+
+
+def stored(name: str) -> io.BytesIO:
+    with default_storage.open(name) as file:
+        return io.BytesIO(file.read())
+
+
+def stored_bytes(data: bytes, *, owner: Any = None) -> Photo:
+    return photos.store_photo(ContentFile(data, name="x"), owner=owner).photo
+
+
+def test_a_stored_photo_waits_with_its_facts() -> None:
+    owner = make.user()
+    photo = make.upload("hopper.jpg", owner=owner, source="gate 2")
+    path = demo_photos.path("hopper.jpg")
+    assert (photo.stage, photo.format, photo.width, photo.height) == ("uploaded", "JPEG", 512, 600)
+    assert (photo.owner, photo.source, photo.bytes) == (owner, "gate 2", path.stat().st_size)
+    assert stored(photo.image.name).read() == path.read_bytes()
+
+
+def test_the_same_bytes_of_one_owner_are_the_first_photo() -> None:
+    owner = make.user()
+    first = make.upload("hopper.jpg", owner=owner)
+    again = photos.store_photo(
+        ContentFile(demo_photos.path("hopper.jpg").read_bytes(), name="other.jpg"), owner=owner
+    )
+    assert (again.photo.pk, again.created) == (first.pk, False)
+
+
+def test_the_same_bytes_of_another_owner_or_as_an_enrolment_are_another_photo() -> None:
+    owner = make.user()
+    made = {
+        make.upload("hopper.jpg", owner=owner).pk,
+        make.upload("hopper.jpg", owner=make.user("vic")).pk,
+        make.upload("hopper.jpg", owner=owner, person=make.person()).pk,
+        make.upload("hopper.jpg", owner=owner, person=make.person("Bo Example")).pk,
+    }
+    assert len(made) == 4
+
+
+@override_settings(MAX_BACKLOG=1)
+def test_a_full_backlog_refuses_and_stores_nothing() -> None:
+    make.photo(stage="uploaded")
+    with pytest.raises(BacklogFull):
+        make.upload("hopper.jpg")
+    assert Photo.objects.count() == 1
+
+
+@override_settings(MAX_UPLOAD_BYTES=1000)
+def test_a_file_that_is_too_large_is_refused() -> None:
+    with pytest.raises(photos.TooLarge, match="1000 are accepted"):
+        make.upload("hopper.jpg")
+
+
+def test_something_else_than_a_photo_is_refused_and_leaves_no_file() -> None:
+    with pytest.raises(engines.ImageError) as caught:
+        stored_bytes(b"hello, I am text")
+    assert caught.value.code == "unsupported_format"
+    assert not Photo.objects.exists()
+
+
+def test_faces_are_found_with_chips_and_clean_pictures(engine: Engine) -> None:
+    photo = make.upload("hopper.jpg")
+    assert photos.detect_faces(photo.pk, engine=engine) is not None
+    photo.refresh_from_db()
+    face = photo.faces.get()
+    assert photo.stage == "detected"
+    assert (face.index, face.engine) == (0, "dlib")
+    assert 0 <= face.x < face.x + face.width <= photo.width
+    assert 0.3 < face.quality <= 1
+    assert files(photo) == {"original.jpg", "picture.jpg", "thumbnail.jpg", f"{face.pk}.png"}
+    with Pillow.open(stored(photo.picture_name)) as picture:
+        assert (picture.size, picture.format, dict(picture.getexif())) == ((512, 600), "JPEG", {})
+    with Pillow.open(stored(photo.thumbnail_name)) as thumbnail:
+        assert max(thumbnail.size) == photos.THUMBNAIL_SIZE
+
+
+def test_a_second_wake_up_does_nothing(engine: Engine, known: Gallery) -> None:
+    photo = make.recognised(make.upload("hopper.jpg"), engine=engine, known=known)
+    before = list(Face.objects.values())
+    assert photos.detect_faces(photo.pk, engine=engine) is None
+    photos.recognise_faces(photo.pk, engine=engine, known=known)
+    assert list(Face.objects.values()) == before
+
+
+def test_a_known_person_is_seen_and_others_are_not(engine: Engine, known: Gallery) -> None:
+    person, other = make.person("Barack Obama"), make.person("Grace Hopper")
+    make.recognised(make.upload("obama-2009.jpg", person=person), engine=engine, known=known)
+    make.recognised(make.upload("hopper.jpg", person=other), engine=engine, known=known)
+    photo = make.recognised(make.upload("obama-2012.jpg"), engine=engine, known=known)
+    sighting = photo.sightings.get()
+    assert (sighting.person, sighting.rank) == (person, 1)
+    assert sighting.distance < 0.5
+    assert sighting.margin is not None and sighting.margin > 0.2
+    assert photo.finished_at is not None
+    stranger = make.recognised(make.upload("macron-2025.jpg"), engine=engine, known=known)
+    assert (stranger.stage, stranger.sightings.count()) == ("done", 0)
+
+
+def test_a_person_enrolled_now_is_found_in_the_next_photo(engine: Engine, known: Gallery) -> None:
+    make.recognised(make.upload("obama-2012.jpg"), engine=engine, known=known)
+    person = make.person("Barack Obama")
+    make.recognised(make.upload("obama-2009.jpg", person=person), engine=engine, known=known)
+    photo = make.recognised(make.upload("obama-2010.jpg"), engine=engine, known=known)
+    assert photo.sightings.get().person == person
+
+
+def test_a_photo_without_faces_is_done_and_published(
+    engine: Engine, known: Gallery, heard: list[Any]
+) -> None:
+    photo = make.recognised(make.upload("coffee.png"), engine=engine, known=known)
+    assert (photo.stage, photo.faces.count()) == ("done", 0)
+    assert photo.published_at is not None
+    assert heard == [photo.pk]
+
+
+def test_a_truncated_photo_fails_with_a_code_and_keeps_its_bytes(engine: Engine) -> None:
+    data = demo_photos.path("hopper.jpg").read_bytes()
+    photo = stored_bytes(data[: len(data) // 2])
+    assert photos.detect_faces(photo.pk, engine=engine) is None
+    photo.refresh_from_db()
+    assert (photo.stage, photo.error_code, photo.failed_stage) == (
+        "failed",
+        "unreadable_image",
+        "uploaded",
+    )
+    assert photo.error_detail
+    assert default_storage.size(photo.image.name) == len(data) // 2
+
+
+def test_a_photo_whose_file_is_gone_fails_with_what_to_do(engine: Engine, known: Gallery) -> None:
+    photo = make.upload("hopper.jpg")
+    default_storage.delete(photo.image.name)
+    photos.detect_faces(photo.pk, engine=engine)
+    photo.refresh_from_db()
+    assert (photo.stage, photo.error_code) == ("failed", "file_missing")
+    other = make.upload("sunak.jpg")
+    photos.detect_faces(other.pk, engine=engine)
+    default_storage.delete(other.faces.get().chip_name)
+    photos.recognise_faces(other.pk, engine=engine, known=known)
+    other.refresh_from_db()
+    assert (other.stage, other.error_code) == ("failed", "file_missing")
+
+
+def test_a_failed_photo_can_be_retried(engine: Engine, known: Gallery) -> None:
+    photo = make.upload("hopper.jpg")
+    photo.stage, photo.failed_stage, photo.error_code = "failed", "uploaded", "worker_died"
+    photo.save()
+    assert photos.retry_photo(photo)
+    assert make.recognised(photo, engine=engine, known=known).stage == "done"
+    assert not photos.retry_photo(photo)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("coffee.png", "no_face"), ("two", "many_faces"), ("small", "low_quality")]
+)
+def test_an_enrolment_needs_one_good_face(
+    name: str, code: str, engine: Engine, known: Gallery
+) -> None:
+    if name == "two":
+        data = side_by_side("sunak.jpg", "hopper.jpg")
+    elif name == "small":
+        data = shrunk("hopper.jpg", longest=110)
+    else:
+        data = demo_photos.path(name).read_bytes()
+    photo = photos.store_photo(ContentFile(data, name="x"), owner=None, person=make.person()).photo
+    make.recognised(photo, engine=engine, known=known)
+    photo.refresh_from_db()
+    assert (photo.stage, photo.error_code) == ("failed", code)
+    assert photo.error_detail.endswith(".")
+    assert not KnownFace.objects.exists()
+
+
+def test_an_enrolment_is_no_sighting_and_not_published(
+    engine: Engine, known: Gallery, heard: list[Any]
+) -> None:
+    person = make.person("Barack Obama")
+    make.recognised(make.upload("obama-2009.jpg", person=person), engine=engine, known=known)
+    make.recognised(make.upload("obama-2012.jpg", person=person), engine=engine, known=known)
+    assert person.known_faces.count() == 2
+    assert not Sighting.objects.exists()
+    assert heard == []
+    assert photos.publish_the_unheard() == 0
+
+
+def test_a_person_deleted_while_a_photo_is_in_work_is_left_out(
+    engine: Engine, known: Gallery
+) -> None:
+    person = make.person("Barack Obama")
+    make.recognised(make.upload("obama-2009.jpg", person=person), engine=engine, known=known)
+    photo = make.upload("obama-2012.jpg")
+    photos.detect_faces(photo.pk, engine=engine)
+
+    class DeletesMeanwhile:
+        """The gallery of a worker that finds the person just before somebody deletes them."""
+
+        def search(self, *args: Any, **kwargs: Any) -> Any:
+            found = known.search(*args, **kwargs)
+            people.delete_people([person])
+            return found
+
+    photos.recognise_faces(photo.pk, engine=engine, known=DeletesMeanwhile())  # type: ignore[arg-type]
+    photo.refresh_from_db()
+    assert (photo.stage, photo.sightings.count(), photo.faces.count()) == ("done", 0, 1)
+
+
+@pytest.mark.parametrize("what", ["photo", "person"])
+def test_an_enrolment_deleted_while_in_work_leaves_nothing(
+    what: str, engine: Engine, known: Gallery, django_capture_on_commit_callbacks: Any
+) -> None:
+    person = make.person()
+    photo = make.upload("hopper.jpg", person=person)
+
+    class DeletesMeanwhile:
+        """The engine of a worker whose photo is deleted while it looks."""
+
+        name = engine.name
+
+        def detect(self, image: Any) -> Any:
+            with django_capture_on_commit_callbacks(execute=True):
+                if what == "photo":
+                    photos.delete_photos([photo])
+                else:
+                    people.delete_people([person])
+            return engine.detect(image)
+
+    assert photos.detect_faces(photo.pk, engine=DeletesMeanwhile()) is None  # type: ignore[arg-type]
+    assert not Photo.objects.exists() and not Face.objects.exists()
+    assert not Path(default_storage.path(photo.folder)).exists()
+
+
+def test_who_lost_the_lease_stores_nothing_and_leaves_no_chip(engine: Engine) -> None:
+    photo = make.upload("hopper.jpg")
+
+    class Stalls:
+        """The engine of a worker that stalls until another one has done its work."""
+
+        name = engine.name
+
+        def detect(self, image: Any) -> Any:
+            Photo.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+            photos.detect_faces(photo.pk, engine=engine)
+            return engine.detect(image)
+
+    assert photos.detect_faces(photo.pk, engine=Stalls()) is None  # type: ignore[arg-type]
+    face = photo.faces.get()
+    assert files(photo) == {"original.jpg", "picture.jpg", "thumbnail.jpg", f"{face.pk}.png"}
+
+
+def test_a_listener_that_fails_hears_it_again_from_the_sweep(
+    engine: Engine, known: Gallery
+) -> None:
+    answers: list[Any] = []
+
+    def listen(sender: object, photo_id: Any, **_: object) -> None:
+        answers.append(photo_id)
+        if len(answers) == 1:
+            raise RuntimeError("the listener died")
+
+    photo_recognised.connect(listen)
+    try:
+        photo = make.recognised(make.upload("coffee.png"), engine=engine, known=known)
+        assert photo.published_at is None
+        assert photos.publish_the_unheard() == 0
+        Photo.objects.update(
+            finished_at=timezone.now() - timedelta(seconds=photos.PUBLISH_GRACE + 1)
+        )
+        assert photos.publish_the_unheard() == 1
+        assert photos.publish_the_unheard() == 0
+    finally:
+        photo_recognised.disconnect(listen)
+    assert answers == [photo.pk, photo.pk]
+
+
+def test_deleting_photos_takes_files_faces_and_known_faces(
+    engine: Engine, known: Gallery, django_capture_on_commit_callbacks: Any
+) -> None:
+    photo = make.recognised(
+        make.upload("hopper.jpg", person=make.person()), engine=engine, known=known
+    )
+    with django_capture_on_commit_callbacks(execute=True):
+        assert photos.delete_photos([photo]) == 1
+    assert not Face.objects.exists() and not Embedding.objects.exists()
+    assert not Path(default_storage.path(photo.folder)).exists()
+    known.refresh()
+    assert len(known) == 0
+
+
+def side_by_side(*names: str) -> bytes:
+    """Return one JPEG with several demo photos beside each other."""
+    pictures = [
+        Pillow.open(demo_photos.path(name)).convert("RGB").resize((512, 512)) for name in names
+    ]
+    canvas = Pillow.new("RGB", (512 * len(pictures), 512))
+    for column, picture in enumerate(pictures):
+        canvas.paste(picture, (512 * column, 0))
+    return jpeg(canvas)
+
+
+def shrunk(name: str, *, longest: int) -> bytes:
+    """Return a demo photo made small, as JPEG."""
+    picture = Pillow.open(demo_photos.path(name)).convert("RGB")
+    picture.thumbnail((longest, longest))
+    return jpeg(picture)
+
+
+def jpeg(picture: Pillow.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=92)
+    return file.getvalue()
