@@ -1,0 +1,144 @@
+"""The API of watch-lists, subscriptions and alerts."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.http import parse_etags
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from alerts import review
+from alerts.filters import AlertFilter, SubscriptionFilter
+from alerts.models import Alert, Subscription, WatchList
+from alerts.serializers import (
+    AlertSerializer,
+    SubscriptionSerializer,
+    VerdictSerializer,
+    WatchListSerializer,
+)
+
+
+class PreconditionRequired(APIException):
+    """A verdict that does not say which state of the alert it is about."""
+
+    status_code = status.HTTP_428_PRECONDITION_REQUIRED
+    default_code = "precondition_required"
+    default_detail = "Send the alert's ETag, as you have read it, in If-Match."
+
+
+class WatchListViewSet(viewsets.ModelViewSet[WatchList]):
+    """Lists of people to raise an alert for."""
+
+    lookup_value_converter = "uuid"
+    queryset = WatchList.objects.prefetch_related("people")
+    serializer_class = WatchListSerializer
+    ordering = ("name",)
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
+    def perform_create(self, serializer: "BaseSerializer[WatchList]") -> None:
+        self._store(WatchList(), serializer)
+
+    def perform_update(self, serializer: "BaseSerializer[WatchList]") -> None:
+        self._store(serializer.instance, serializer)
+
+    def _store(self, watchlist: Any, serializer: "BaseSerializer[WatchList]") -> None:
+        fields = dict(serializer.validated_data)
+        people = fields.pop("people", None)
+        for name, value in fields.items():
+            setattr(watchlist, name, value)
+        with transaction.atomic():
+            watchlist.save()
+            if people is not None:
+                watchlist.people.set(people)
+        serializer.instance = WatchList.objects.get(pk=watchlist.pk)
+
+
+class SubscriptionViewSet(viewsets.ModelViewSet[Subscription]):
+    """Who hears of which list's alerts."""
+
+    lookup_value_converter = "uuid"
+    queryset = Subscription.objects.all()
+    serializer_class = SubscriptionSerializer
+    filterset_class = SubscriptionFilter
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
+    def filter_queryset(self, queryset: "QuerySet[Subscription]") -> "QuerySet[Subscription]":
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
+    def perform_create(self, serializer: "BaseSerializer[Subscription]") -> None:
+        serializer.instance = Subscription.objects.create(**serializer.validated_data)
+
+    def perform_update(self, serializer: "BaseSerializer[Subscription]") -> None:
+        subscription: Any = serializer.instance
+        for name, value in serializer.validated_data.items():
+            setattr(subscription, name, value)
+        subscription.save()
+
+
+class AlertViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Alert]
+):
+    """Alerts, with their evidence and what operators made of them."""
+
+    lookup_value_converter = "uuid"
+    queryset = Alert.objects.select_related("person", "watchlist", "photo", "face", "reviewed_by")
+    serializer_class = AlertSerializer
+    filterset_class = AlertFilter
+
+    def filter_queryset(self, queryset: "QuerySet[Alert]") -> "QuerySet[Alert]":
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "If-None-Match",
+                str,
+                OpenApiParameter.HEADER,
+                description="An ETag: 304 if the alert has no other verdict since.",
+            )
+        ],
+        responses={200: AlertSerializer, 304: OpenApiResponse(description="No other verdict.")},
+    )
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Show an alert; its ETag changes with each verdict."""
+        alert = self.get_object()
+        known = parse_etags(request.headers.get("If-None-Match", ""))
+        if "*" in known or alert.etag in [tag.removeprefix("W/") for tag in known]:
+            return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": alert.etag})
+        return self._answer(alert)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "If-Match",
+                str,
+                OpenApiParameter.HEADER,
+                description="The alert's ETag as you have read it; required (428).",
+            )
+        ],
+        request=VerdictSerializer,
+        responses=AlertSerializer,
+        extensions={"x-problems": {412: "stale", 428: "precondition_required"}},
+    )
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Confirm or dismiss an alert as you have read it, or change that verdict."""
+        alert = self.get_object()
+        if "If-Match" not in request.headers:
+            raise PreconditionRequired
+        known = parse_etags(request.headers["If-Match"])
+        if "*" not in known and alert.etag not in known:
+            raise review.StaleAlert(
+                "The alert was changed since you have read it. Read it again, then decide."
+            )
+        form = VerdictSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        review.decide(alert, by=request.user, version=alert.version, **form.validated_data)
+        return self._answer(self.get_object())
+
+    def _answer(self, alert: Alert) -> Response:
+        return Response(self.get_serializer(alert).data, headers={"ETag": alert.etag})

@@ -1,0 +1,43 @@
+"""How lists of alerts and subscriptions are narrowed down."""
+
+import uuid
+from typing import TYPE_CHECKING
+
+import django_filters
+from django.db.models import Q, QuerySet
+
+from alerts.models import Alert, Subscription
+
+if TYPE_CHECKING:
+    FilterSet = django_filters.FilterSet
+else:
+    from django_filters.rest_framework import FilterSet
+
+
+class AlertFilter(FilterSet):
+    """Alerts by their state, whom they name, and when they were raised."""
+
+    status = django_filters.ChoiceFilter(choices=Alert.Status.choices)
+    person = django_filters.UUIDFilter(method="filter_person", label="The person's id.")
+    watchlist = django_filters.UUIDFilter("watchlist_id", label="The watch-list's id.")
+    created_after = django_filters.IsoDateTimeFilter("created_at", "gte", label="Not before.")
+
+    class Meta:
+        model = Alert
+        fields: list[str] = []
+
+    def filter_person(
+        self, queryset: "QuerySet[Alert]", name: str, value: uuid.UUID
+    ) -> "QuerySet[Alert]":
+        """Return the alerts that name a person, or one merged into them."""
+        return queryset.filter(Q(person=value) | Q(person__merged_into=value))
+
+
+class SubscriptionFilter(FilterSet):
+    """Subscriptions of one watch-list."""
+
+    watchlist = django_filters.UUIDFilter("watchlist_id", label="The watch-list's id.")
+
+    class Meta:
+        model = Subscription
+        fields: list[str] = []

@@ -1,0 +1,81 @@
+"""The JSON of watch-lists, subscriptions and alerts, and what is accepted of them."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from rest_framework import serializers
+
+from alerts import watch
+from alerts.models import Alert, Subscription, WatchList
+from recognition.people import known_people
+from recognition.serializers import FaceLink, PersonName, PhotoLink
+
+
+class WatchListSerializer(serializers.ModelSerializer[WatchList]):
+    """People to raise an alert for when they are seen."""
+
+    people = serializers.PrimaryKeyRelatedField(many=True, queryset=known_people(), required=False)
+    effective_threshold = serializers.SerializerMethodField(
+        help_text="The threshold in force: the list's own, else the engine's."
+    )
+
+    class Meta:
+        model = WatchList
+        fields = [
+            *("id", "name", "people", "threshold", "effective_threshold", "cooldown_seconds"),
+            *("is_active", "created_at"),
+        ]
+        read_only_fields = ["id", "created_at"]
+
+    def get_effective_threshold(self, watchlist: WatchList) -> float:
+        """Return the largest distance that raises an alert on this list."""
+        return watch.threshold_of(watchlist, engine=settings.ENGINE)
+
+
+class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
+    """Someone who hears of a list's alerts, at once or in batches."""
+
+    class Meta:
+        model = Subscription
+        fields = ["id", "watchlist", "mode", "channel", "target", "is_active", "created_at"]
+        read_only_fields = ["id", "created_at"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a target that the channel cannot reach."""
+        channel = attrs.get("channel") or getattr(self.instance, "channel", "email")
+        target = attrs.get("target") or getattr(self.instance, "target", "")
+        if channel == Subscription.Channel.EMAIL:
+            try:
+                validate_email(target)
+            except ValidationError as error:
+                raise serializers.ValidationError({"target": error.messages}) from error
+        return attrs
+
+
+class AlertSerializer(serializers.ModelSerializer[Alert]):
+    """A person of a watch-list was possibly seen."""
+
+    person = PersonName()
+    watchlist = PersonName()
+    photo = PhotoLink()
+    face = FaceLink()
+    reviewed_by = serializers.CharField(
+        source="reviewed_by.username", default=None, allow_null=True, help_text="The user's name."
+    )
+
+    class Meta:
+        model = Alert
+        fields = [
+            *("id", "status", "historic", "person", "watchlist", "photo", "face", "distance"),
+            *("margin", "created_at", "reviewed_at", "reviewed_by", "reason"),
+        ]
+        read_only_fields = fields
+
+
+class VerdictSerializer(serializers.Serializer[Any]):
+    """What an operator makes of an alert."""
+
+    status = serializers.ChoiceField(choices=[Alert.Status.CONFIRMED, Alert.Status.DISMISSED])
+    reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=2000)

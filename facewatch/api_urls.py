@@ -1,0 +1,34 @@
+"""Every address under /api/v1/."""
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from alerts.api import AlertViewSet, SubscriptionViewSet, WatchListViewSet
+from facewatch.tokens import TokenView
+from recognition.api import FaceViewSet, PhotoViewSet, QueueView, SearchView
+from recognition.people_api import PersonViewSet
+
+
+class Router(SimpleRouter):
+    """Routes ids as UUIDs: anything else is an unknown address."""
+
+    def __init__(self) -> None:
+        super().__init__(use_regex_path=False)
+
+
+app_name = "api"
+
+router = Router()
+router.register("photos", PhotoViewSet, basename="photo")
+router.register("faces", FaceViewSet, basename="face")
+router.register("people", PersonViewSet, basename="person")
+router.register("watchlists", WatchListViewSet, basename="watchlist")
+router.register("subscriptions", SubscriptionViewSet, basename="subscription")
+router.register("alerts", AlertViewSet, basename="alert")
+
+urlpatterns = [
+    *router.urls,
+    path("search/", SearchView.as_view(), name="search"),
+    path("queue/", QueueView.as_view(), name="queue"),
+    path("token/", TokenView.as_view(), name="token"),
+]

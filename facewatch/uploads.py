@@ -1,0 +1,27 @@
+"""Uploads are counted while they arrive: Django limits form fields, but not files."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadhandler import FileUploadHandler
+
+
+class LimitedUploadHandler(FileUploadHandler):
+    """Passes every chunk on to the next handler until one file has more than FACEWATCH_MAX_UPLOAD_MB."""
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        self._received = 0
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
+        """Return the chunk as it is. Raises RequestDataTooBig, which ends the request."""
+        self._received += len(raw_data)
+        if self._received > settings.MAX_UPLOAD_BYTES:
+            raise RequestDataTooBig(
+                f"A file may have up to {settings.MAX_UPLOAD_BYTES / 1e6:g} MB."
+            )
+        return raw_data
+
+    def file_complete(self, file_size: int) -> None:
+        """Leave the file to the next handler."""

@@ -1,0 +1,286 @@
+"""The API of photos, faces and searches. People are in `people_api`."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db.models import Prefetch, QuerySet
+from django.http import FileResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from ledger import backlog, workers
+from recognition import access, photos, searches, tasks, waiting
+from recognition.filters import PhotoFilter
+from recognition.models import Face, Photo, Sighting
+from recognition.serializers import (
+    ImageOnly,
+    PhotoSerializer,
+    QueueSerializer,
+    SearchAnswer,
+    Upload,
+)
+
+#: What a multipart body may have besides the file, in bytes: boundaries, headers, small fields.
+ENVELOPE_BYTES = 100_000
+#: Seconds after which a client that does not wait should ask for a photo again.
+ASK_AGAIN_SECONDS = 1
+
+#: Stored pixels are shown as what they are and nothing else: nothing in them is run, and no cache between keeps them.
+PIXEL_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+
+
+class NotFailed(APIException):
+    """A retry of what has not failed."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "not_failed"
+    default_detail = "Only failed photos can be tried again; look at the photo's stage."
+
+
+class NotReady(APIException):
+    """A picture that a worker has yet to make."""
+
+    status_code = status.HTTP_404_NOT_FOUND
+    default_code = "not_ready"
+    default_detail = "A worker makes the picture when it looks for faces. Ask again later."
+    wait = ASK_AGAIN_SECONDS
+
+
+def refuse_too_large(request: Request) -> None:
+    """Raise TooLarge by what the request says of its size, before any of its body is read."""
+    length = int(request.META.get("CONTENT_LENGTH") or 0)
+    if length > settings.MAX_UPLOAD_BYTES + ENVELOPE_BYTES:
+        limit = settings.MAX_UPLOAD_BYTES / 1e6
+        raise photos.TooLarge(f"A file may have up to {limit:g} MB. Send a smaller one.")
+
+
+def refuse_upload(request: Request) -> None:
+    """Raise TooLarge or BacklogFull before any of the body is read."""
+    refuse_too_large(request)
+    backlog.check(Photo, limit=settings.MAX_BACKLOG)
+
+
+def accepted(photo: Photo, *, created: bool, request: Request) -> Response:
+    """Return the answer to an upload: 202 for a new photo, 200 for one that was there already."""
+    body = PhotoSerializer(photo, context={"request": request}).data
+    url = reverse("api:photo-detail", kwargs={"pk": photo.pk}, request=request)
+    headers = {"Location": url}
+    if not created:
+        return Response(body, headers=headers)
+    headers["Retry-After"] = str(ASK_AGAIN_SECONDS)
+    return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
+
+
+def pixels(name: str, *, content_type: str, shown_as: str) -> FileResponse:
+    """Return a stored picture. Raises NotReady if it is not there (yet)."""
+    try:
+        file = default_storage.open(name)
+    except FileNotFoundError as error:
+        raise NotReady from error
+    return FileResponse(file, content_type=content_type, filename=shown_as, headers=PIXEL_HEADERS)
+
+
+class PhotoViewSet(
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.DestroyModelMixin,
+    viewsets.GenericViewSet[Photo],
+):
+    """Photos: uploaded, looked at by workers, shown with their faces."""
+
+    lookup_value_converter = "uuid"
+    queryset = Photo.objects.all()
+    parser_classes = [MultiPartParser]
+    serializer_class = PhotoSerializer
+    filterset_class = PhotoFilter
+    #: What one may do with a photo depends on whose it is; see `access`.
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "list": (),
+        "create": ("recognition.add_photo",),
+        "retrieve": (),
+        "destroy": (),
+        "retry": (),
+        "image": (),
+    }
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if self.action == "create":
+            # Before the user is known: to check a session's CSRF token Django reads the body.
+            refuse_upload(request)
+        super().initial(request, *args, **kwargs)
+
+    def get_queryset(self) -> "QuerySet[Photo]":
+        sightings = Sighting.objects.select_related("person__merged_into").order_by("rank")
+        faces = Face.objects.defer("landmarks").order_by("index")
+        return access.visible_photos(self.request.user).prefetch_related(
+            Prefetch("faces", faces), Prefetch("faces__sightings", sightings)
+        )
+
+    def filter_queryset(self, queryset: "QuerySet[Photo]") -> "QuerySet[Photo]":
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
+    @extend_schema(
+        request={"multipart/form-data": Upload},
+        responses={202: PhotoSerializer, 200: PhotoSerializer},
+        extensions={
+            "x-problems": {
+                400: "validation, unreadable_image, unsupported_format, too_many_pixels",
+                413: "too_large",
+                503: "backlog_full",
+            }
+        },
+    )
+    def create(self, request: Request) -> Response:
+        """Upload a photo. The same bytes again give the first photo, with 200."""
+        form = Upload(data=request.data)
+        form.is_valid(raise_exception=True)
+        sent = form.validated_data
+        stored = photos.store_photo(
+            sent["image"],
+            owner=request.user,
+            source=sent["source"],
+            captured_at=sent["captured_at"],
+        )
+        tasks.wake_photo(stored.photo)
+        photo = self.get_queryset().get(pk=stored.photo.pk)
+        return accepted(photo, created=stored.created, request=request)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "Prefer",
+                str,
+                OpenApiParameter.HEADER,
+                description=f"`wait=N`: answer when the photo is done or failed, or after N seconds"
+                f" (up to {waiting.LONGEST_WAIT}).",
+            )
+        ]
+    )
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Show a photo with its faces, now or (`Prefer: wait=N`) when it is done."""
+        seconds = waiting.preferred_wait(request.headers.get("Prefer", ""))
+        headers = {}
+        if seconds is not None:
+            photo = self.get_object()
+            if waiting.until_final(photo.pk, seconds=seconds):
+                headers["Preference-Applied"] = f"wait={seconds}"
+        return Response(self.get_serializer(self.get_object()).data, headers=headers)
+
+    def perform_destroy(self, instance: Photo) -> None:
+        self._require("recognition.delete_photo", photo=instance)
+        photos.delete_photos([instance])
+
+    @extend_schema(
+        request=None,
+        responses={202: PhotoSerializer},
+        extensions={"x-problems": {409: "not_failed"}},
+    )
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: object = None) -> Response:
+        """Put a failed photo back to work."""
+        photo = self.get_object()
+        self._require("recognition.change_photo", photo=photo)
+        if not photos.retry_photo(photo):
+            raise NotFailed
+        tasks.wake_photo(photo)
+        return accepted(self.get_object(), created=True, request=request)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "size", str, enum=["full", "thumbnail"], description="`full` unless said."
+            )
+        ],
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY},
+        extensions={"x-problems": {404: "not_found, not_ready"}},
+    )
+    @action(detail=True)
+    def image(self, request: Request, pk: object = None) -> FileResponse:
+        """Show the picture: upright, without metadata; or a small one."""
+        photo = self.get_object()
+        small = request.query_params.get("size") == "thumbnail"
+        return pixels(
+            photo.thumbnail_name if small else photo.picture_name,
+            content_type="image/jpeg",
+            shown_as=f"{photo.pk}.jpg",
+        )
+
+    def _require(self, permission: str, *, photo: Photo) -> None:
+        if not access.may(self.request.user, permission, photo=photo):
+            raise PermissionDenied
+
+
+class FaceViewSet(viewsets.GenericViewSet[Face]):
+    """Faces found on photos."""
+
+    lookup_value_converter = "uuid"
+    queryset = Face.objects.all()
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"chip": ()}
+
+    @extend_schema(
+        responses={(200, "image/png"): OpenApiTypes.BINARY},
+        extensions={"x-problems": {404: "not_found, not_ready"}},
+    )
+    @action(detail=True)
+    def chip(self, request: Request, pk: object = None) -> FileResponse:
+        """Show the face, cut out upright with a margin."""
+        face = get_object_or_404(access.visible_faces(request.user), pk=pk)
+        return pixels(face.chip_name, content_type="image/png", shown_as=f"{face.pk}.png")
+
+
+class SearchView(APIView):
+    """Who is this? Answered by a worker while the caller waits; nothing is kept."""
+
+    parser_classes = [MultiPartParser]
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"post": ("recognition.add_search",)}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        refuse_too_large(request)
+        super().initial(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="search",
+        request={"multipart/form-data": ImageOnly},
+        responses=OpenApiResponse(SearchAnswer),
+        extensions={
+            "x-problems": {
+                400: "validation, unreadable_image, unsupported_format, too_many_pixels",
+                413: "too_large",
+                504: "no_worker",
+            }
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Say who is on a picture, without storing it."""
+        form = ImageOnly(data=request.data)
+        form.is_valid(raise_exception=True)
+        search = searches.ask(form.validated_data["image"])
+        tasks.wake_search(search)
+        faces = searches.wait_for_answer(search, seconds=settings.SEARCH_TIMEOUT)
+        return Response({"faces": faces})
+
+
+class QueueView(APIView):
+    """What is unprocessed, and who is at it."""
+
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"get": ("ledger.view_worker",)}
+
+    @extend_schema(operation_id="queue", responses=QueueSerializer)
+    def get(self, request: Request) -> Response:
+        """Show the queue of photos and the workers that are alive."""
+        return Response(backlog.state(Photo) | {"workers": workers.alive()})

@@ -1,0 +1,62 @@
+"""How lists of photos and people are narrowed down."""
+
+import uuid
+from typing import TYPE_CHECKING
+
+import django_filters
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from recognition.models import Person, Photo, Sighting
+
+if TYPE_CHECKING:
+    FilterSet = django_filters.FilterSet
+else:
+    from django_filters.rest_framework import FilterSet
+
+
+class PhotoFilter(FilterSet):
+    """Uploads, unless `purpose` asks for enrolments."""
+
+    stage = django_filters.ChoiceFilter(choices=Photo.Stage.choices)
+    source = django_filters.CharFilter()
+    created_after = django_filters.IsoDateTimeFilter("created_at", "gte", label="Not before.")
+    created_before = django_filters.IsoDateTimeFilter("created_at", "lt", label="Before.")
+    person = django_filters.UUIDFilter(method="filter_person", label="A candidate of any rank.")
+    purpose = django_filters.ChoiceFilter(
+        choices=Photo.Purpose.choices, method="filter_purpose", label="`upload` unless said."
+    )
+
+    class Meta:
+        model = Photo
+        fields: list[str] = []
+
+    def filter_queryset(self, queryset: "QuerySet[Photo]") -> "QuerySet[Photo]":
+        found = super().filter_queryset(queryset)
+        if not self.form.cleaned_data["purpose"]:
+            found = found.filter(purpose=Photo.Purpose.UPLOAD)
+        return found
+
+    def filter_purpose(
+        self, queryset: "QuerySet[Photo]", name: str, value: str
+    ) -> "QuerySet[Photo]":
+        """Return the photos of one purpose."""
+        return queryset.filter(purpose=value)
+
+    def filter_person(
+        self, queryset: "QuerySet[Photo]", name: str, value: uuid.UUID
+    ) -> "QuerySet[Photo]":
+        """Return the photos on which a person, or one merged into them, may be."""
+        seen = Sighting.objects.filter(
+            Q(person=value) | Q(person__merged_into=value), photo=OuterRef("pk")
+        )
+        return queryset.filter(Exists(seen))
+
+
+class PersonFilter(FilterSet):
+    """People by a part of their name."""
+
+    search = django_filters.CharFilter("name", "icontains", label="A part of the name.")
+
+    class Meta:
+        model = Person
+        fields: list[str] = []

@@ -1,0 +1,145 @@
+"""The API of known people: kept, enrolled, merged."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.db.models import Count, QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
+from rest_framework.parsers import MultiPartParser
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from recognition import people, photos, tasks
+from recognition.api import accepted, refuse_upload
+from recognition.filters import PersonFilter
+from recognition.models import KnownFace, Person
+from recognition.serializers import (
+    ImageOnly,
+    KnownFaceSerializer,
+    MergeSerializer,
+    PersonSerializer,
+    PhotoSerializer,
+)
+
+
+class Merged(APIException):
+    """A change to a person who stands for another since."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "merged"
+
+
+class PersonViewSet(viewsets.ModelViewSet[Person]):
+    """People who can be recognised. One that was merged into another can be read, and not changed."""
+
+    lookup_value_converter = "uuid"
+    queryset = Person.objects.all()
+    serializer_class = PersonSerializer
+    filterset_class = PersonFilter
+    ordering = ("name", "id")
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "enrol": ("recognition.add_knownface",),
+        "faces": ("recognition.view_knownface",),
+        "forget_face": ("recognition.delete_knownface",),
+        "merge": ("recognition.change_person",),
+    }
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if self.action == "enrol":
+            refuse_upload(request)
+        super().initial(request, *args, **kwargs)
+
+    def get_queryset(self) -> "QuerySet[Person]":
+        shown = people.known_people() if self.action == "list" else Person.objects.all()
+        return shown.annotate(faces_count=Count("known_faces"))
+
+    def filter_queryset(self, queryset: "QuerySet[Person]") -> "QuerySet[Person]":
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
+    def get_object(self) -> Person:
+        person = super().get_object()
+        if person.merged_into_id and self.request.method not in SAFE_METHODS:
+            raise Merged(f"Use the person it was merged into: {person.merged_into_id}.")
+        return person
+
+    def perform_create(self, serializer: "BaseSerializer[Person]") -> None:
+        person = Person.objects.create(**serializer.validated_data)
+        serializer.instance = self.get_queryset().get(pk=person.pk)
+
+    def perform_update(self, serializer: "BaseSerializer[Person]") -> None:
+        Person.objects.filter(pk=self.kwargs["pk"]).update(**serializer.validated_data)
+        serializer.instance = self.get_queryset().get(pk=self.kwargs["pk"])
+
+    def perform_destroy(self, instance: Person) -> None:
+        people.delete_people([instance])
+
+    @extend_schema(
+        operation_id="people_enrol",
+        request={"multipart/form-data": ImageOnly},
+        responses={202: PhotoSerializer, 200: PhotoSerializer},
+        extensions={
+            "x-problems": {
+                400: "validation, unreadable_image, unsupported_format, too_many_pixels",
+                409: "merged",
+                413: "too_large",
+                503: "backlog_full",
+            }
+        },
+    )
+    @action(detail=True, methods=["post"], url_path="photos", parser_classes=[MultiPartParser])
+    def enrol(self, request: Request, pk: object = None) -> Response:
+        """Enrol a person by a photo of nobody else; whether it is good enough shows in the photo's stage and error."""
+        person = self.get_object()
+        form = ImageOnly(data=request.data)
+        form.is_valid(raise_exception=True)
+        stored = photos.store_photo(form.validated_data["image"], owner=request.user, person=person)
+        tasks.wake_photo(stored.photo)
+        return accepted(stored.photo, created=stored.created, request=request)
+
+    @extend_schema(
+        operation_id="people_faces_list",
+        responses=KnownFaceSerializer(many=True),
+        filters=False,
+    )
+    @action(detail=True)
+    def faces(self, request: Request, pk: object = None) -> Response:
+        """List the faces by which a person is known, newest first."""
+        known = (
+            KnownFace.objects.filter(person=self.get_object())
+            .select_related("face__photo")
+            .defer("face__landmarks")
+        )
+        self.ordering = ("-created_at", "-id")
+        page = self.paginate_queryset(known)
+        serializer = KnownFaceSerializer(page, many=True, context={"request": request})
+        return self.get_paginated_response(serializer.data)
+
+    @extend_schema(operation_id="people_faces_destroy", responses={204: None})
+    @action(detail=True, methods=["delete"], url_path="faces/<uuid:face_id>")
+    def forget_face(self, request: Request, pk: object = None, face_id: Any = None) -> Response:
+        """Forget a known face, with the enrolment photo that it came from."""
+        known = get_object_or_404(KnownFace, person=self.get_object(), face=face_id)
+        people.forget_faces([known])
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(
+        operation_id="people_merge",
+        request=MergeSerializer,
+        responses=PersonSerializer,
+        extensions={"x-problems": {409: "cannot_merge, merged"}},
+    )
+    @action(detail=True, methods=["post"])
+    def merge(self, request: Request, pk: object = None) -> Response:
+        """Make this person one with another, who stays and takes over the known faces."""
+        form = MergeSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        into: Person = form.validated_data["into"]
+        people.merge(self.get_object(), into=into)
+        return Response(self.get_serializer(self.get_queryset().get(pk=into.pk)).data)
