@@ -20,7 +20,7 @@ def cut_chip(image: Image, detection: Detection) -> Chip:
     """Return an upright crop round a face, at most LONGEST px a side, never enlarged.
 
     It is twice as large as the face's box, less what lies outside the photo. Store it lossless (`images.encode_png`).
-    Faces up to 160 px wide lose nothing. For larger ones dlib's embedding moves by 0.03 (0.07 at most; landmarks one
+    Faces up to 158 px wide lose nothing. For larger ones dlib's embedding moves by 0.03 (0.07 at most; landmarks one
     pixel off at that size move it by 0.09), and the distance of two faces by 0.002 (0.03 at most).
     """
     height, width = image.shape[:2]

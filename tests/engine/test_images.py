@@ -1,0 +1,403 @@
+import contextlib
+import io
+import struct
+import tracemalloc
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as pillow
+from PIL import ImageFile
+from PIL.PngImagePlugin import PngInfo
+
+from recognition.engine import (
+    Image,
+    ImageError,
+    ImageInfo,
+    decode,
+    encode_jpeg,
+    encode_png,
+    inspect,
+)
+
+ORIENTATION, GPS = 0x0112, 0x8825
+
+#: What a camera stores for an upright picture, by EXIF orientation: the definition in the standard, as array moves.
+STORED: dict[int, Callable[[Image], Image]] = {
+    1: lambda upright: upright,
+    2: np.fliplr,
+    3: lambda upright: np.rot90(upright, 2),
+    4: np.flipud,
+    5: lambda upright: upright.swapaxes(0, 1),
+    6: lambda upright: np.rot90(upright, 1),
+    7: lambda upright: np.rot90(upright, 2).swapaxes(0, 1),
+    8: lambda upright: np.rot90(upright, -1),
+}
+
+
+def make_pixels(*, width: int = 48, height: int = 32) -> Image:
+    """A picture without any symmetry: red grows to the right, green downwards."""
+    pixels = np.zeros((height, width, 3), dtype=np.uint8)
+    pixels[..., 0] = np.linspace(0, 255, width)[None, :]
+    pixels[..., 1] = np.linspace(0, 255, height)[:, None]
+    return pixels
+
+
+def save(picture: pillow.Image, **options: object) -> io.BytesIO:
+    file = io.BytesIO()
+    picture.save(file, **options)  # type: ignore[arg-type]
+    file.seek(0)
+    return file
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
+
+
+def make_png_header(*, width: int, height: int) -> io.BytesIO:
+    """A PNG that claims a size and holds next to nothing."""
+    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    body = png_chunk(b"IDAT", zlib.compress(b"\0" * 100)) + png_chunk(b"IEND", b"")
+    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + head + body)
+
+
+def make_webp_header(*, width: int, height: int) -> io.BytesIO:
+    """A lossless WebP that claims a size and holds next to nothing."""
+    bits = (width - 1) | (height - 1) << 14
+    content = b"\x2f" + struct.pack("<I", bits) + b"\0" * 23
+    chunk = b"VP8L" + struct.pack("<I", len(content)) + content
+    return io.BytesIO(b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk)
+
+
+def refusal(file: io.BytesIO, *, max_pixels: int = 10_000) -> str:
+    """The code with which both inspect and decode refuse a file."""
+    codes = set()
+    for read in (inspect, decode):
+        with pytest.raises(ImageError) as caught:
+            read(file, max_pixels=max_pixels)
+        codes.add(caught.value.code)
+    (code,) = codes
+    return code
+
+
+# What is taken
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_every_orientation_comes_out_upright(format_: str, orientation: int) -> None:
+    upright = make_pixels()
+    exif = pillow.Exif()
+    exif[ORIENTATION] = orientation
+    stored = pillow.fromarray(np.ascontiguousarray(STORED[orientation](upright)))
+    file = save(stored, format=format_, exif=exif, lossless=True, quality=100, subsampling=0)
+
+    assert inspect(file) == ImageInfo(format=format_, width=48, height=32)  # type: ignore[arg-type]
+    decoded = decode(file)
+    assert decoded.shape == (32, 48, 3)
+    assert decoded.dtype == np.uint8
+    assert np.abs(decoded.astype(int) - upright).max() <= (6 if format_ == "JPEG" else 0)
+
+
+def test_orientation_of_a_png_counts_even_when_it_follows_the_pixels() -> None:
+    exif = pillow.Exif()
+    exif[ORIENTATION] = 6
+    upright = make_pixels()
+    plain = save(
+        pillow.fromarray(np.ascontiguousarray(STORED[6](upright))), format="PNG"
+    ).getvalue()
+    end = plain.index(b"IEND") - 4
+    block = png_chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    file = io.BytesIO(plain[:end] + block + plain[end:])
+
+    assert inspect(file) == ImageInfo(format="PNG", width=48, height=32)
+    assert np.array_equal(decode(file), upright)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0MM\0", b"Exif\0\0no exif at all"])
+def test_damaged_exif_spoils_no_photo(exif: bytes) -> None:
+    file = save(pillow.fromarray(make_pixels()), format="PNG", exif=exif)
+    assert inspect(file).width == 48
+    assert decode(file).shape == (32, 48, 3)
+
+
+def test_an_orientation_that_does_not_exist_changes_nothing() -> None:
+    exif = pillow.Exif()
+    exif[ORIENTATION] = 99
+    file = save(pillow.fromarray(make_pixels()), format="PNG", exif=exif)
+    assert inspect(file).width == 48
+    assert np.array_equal(decode(file), make_pixels())
+
+
+def test_a_path_is_read_as_well_as_an_open_file(tmp_path: Path) -> None:
+    path = tmp_path / "photo.txt"
+    path.write_bytes(encode_png(make_pixels()))
+    assert inspect(path) == inspect(str(path)) == ImageInfo(format="PNG", width=48, height=32)
+    assert np.array_equal(decode(path), make_pixels())
+    assert np.array_equal(decode(str(path)), make_pixels())
+
+
+def test_a_missing_file_is_not_called_a_damaged_photo(tmp_path: Path) -> None:
+    for read in (inspect, decode):
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path / "nothing.jpg")
+
+
+def test_an_open_file_is_read_from_its_start_and_left_there() -> None:
+    file = io.BytesIO(encode_png(make_pixels()))
+    file.seek(17)
+    inspect(file)
+    assert file.tell() == 0
+    file.seek(17)
+    decode(file)
+    assert file.tell() == 0
+
+
+def test_a_file_of_several_pictures_from_a_phone_is_its_first_picture() -> None:
+    first, second = pillow.new("RGB", (20, 10), "red"), pillow.new("RGB", (30, 40), "blue")
+    file = save(first, format="MPO", save_all=True, append_images=[second])
+    assert inspect(file) == ImageInfo(format="JPEG", width=20, height=10)
+    assert np.abs(decode(file).astype(int) - [255, 0, 0]).max() < 3
+
+
+def test_grey_is_the_same_grey_in_every_depth() -> None:
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    eight = decode(save(pillow.fromarray(ramp), format="PNG"))
+    sixteen = decode(save(pillow.fromarray(ramp.astype(np.uint16) * 257), format="PNG"))
+    assert np.array_equal(eight, np.repeat(ramp[..., None], 3, axis=2))
+    assert np.array_equal(sixteen, eight)
+
+
+def test_one_bit_is_black_and_white() -> None:
+    decoded = decode(save(pillow.new("1", (8, 8), 1), format="PNG"))
+    assert (decoded == 255).all()
+
+
+def test_cmyk_becomes_rgb() -> None:
+    decoded = decode(save(pillow.new("CMYK", (16, 16), (0, 255, 255, 0)), format="JPEG"))
+    assert decoded.shape == (16, 16, 3)
+    assert np.abs(decoded.astype(int) - [255, 0, 0]).max() < 12
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_lies_on_white(mode: str) -> None:
+    picture = pillow.new(mode, (4, 4), (0,) * len(mode))
+    assert (decode(save(picture, format="PNG")) == 255).all()
+
+
+def test_half_transparent_black_is_grey() -> None:
+    decoded = decode(save(pillow.new("RGBA", (4, 4), (0, 0, 0, 128)), format="PNG"))
+    assert (decoded == 127).all()
+
+
+def test_a_transparent_palette_colour_is_white_and_the_others_stay() -> None:
+    picture = pillow.new("P", (2, 1))
+    picture.putpalette([255, 0, 0, 0, 0, 255])
+    picture.putpixel((1, 0), 1)
+    decoded = decode(save(picture, format="PNG", transparency=0))
+    assert decoded.tolist() == [[[255, 255, 255], [0, 0, 255]]]
+
+
+# What is refused
+
+
+def test_an_empty_file_is_unreadable() -> None:
+    assert refusal(io.BytesIO()) == "unreadable_image"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"Dear sir or madam",
+        b"%PDF-1.7\n",
+        b"PK\x03\x04" + bytes(30),
+        b"RIFF\x24\0\0\0WAVEfmt ",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"x",
+    ],
+)
+def test_other_kinds_of_files_are_unsupported(content: bytes) -> None:
+    assert refusal(io.BytesIO(content)) == "unsupported_format"
+
+
+@pytest.mark.parametrize("format_", ["GIF", "BMP", "TIFF"])
+def test_other_picture_formats_are_unsupported(format_: str) -> None:
+    assert refusal(save(pillow.fromarray(make_pixels()), format=format_)) == "unsupported_format"
+
+
+@pytest.mark.parametrize("format_", ["GIF", "WEBP", "PNG"])
+def test_animations_are_unsupported(format_: str) -> None:
+    frames = [pillow.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    file = save(frames[0], format=format_, save_all=True, append_images=frames[1:])
+    assert refusal(file) == "unsupported_format"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xd8\xff",
+        b"\xff\xd8\xff\xe0" + bytes(40),
+        b"\x89PNG\r\n\x1a\n",
+        b"\x89PNG\r\n\x1a\n" + bytes(60),
+        b"RIFF\x24\0\0\0WEBP",
+        b"RIFF\x24\0\0\0WEBPVP8 " + bytes(40),
+    ],
+)
+def test_the_right_beginning_with_nothing_sensible_after_it_is_unreadable(content: bytes) -> None:
+    assert refusal(io.BytesIO(content)) == "unreadable_image"
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("tolerant", [False, True])
+def test_a_file_cut_off_anywhere_is_unreadable_even_if_pillow_was_made_tolerant(
+    format_: str, *, tolerant: bool
+) -> None:
+    noise = np.random.default_rng(seed=1).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    content = save(pillow.fromarray(noise), format=format_, lossless=True).getvalue()
+    for length in (
+        20,
+        len(content) // 4,
+        len(content) // 2,
+        len(content) * 9 // 10,
+        len(content) - 40,
+    ):
+        # As face_recognition leaves it once imported.
+        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
+        with pytest.raises(ImageError) as caught:
+            decode(io.BytesIO(content[:length]))
+        assert caught.value.code == "unreadable_image"
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
+def test_broken_bytes_are_unreadable_or_a_whole_picture_and_nothing_else() -> None:
+    random = np.random.default_rng(seed=2)
+    picture = pillow.fromarray(make_pixels())
+    for format_ in ("JPEG", "PNG", "WEBP"):
+        content = np.frombuffer(save(picture, format=format_).getvalue(), dtype=np.uint8)
+        for _ in range(150):
+            broken = content.copy()
+            spots = random.integers(12, len(content), 4)
+            broken[spots] = random.integers(0, 255, 4)
+            file = io.BytesIO(broken.tobytes())
+            # Any other exception fails the test.
+            with warnings.catch_warnings(action="ignore"), contextlib.suppress(ImageError):
+                assert decode(file, max_pixels=10_000_000).shape[2] == 3
+
+
+@pytest.mark.parametrize(
+    ("file", "max_pixels"),
+    [
+        pytest.param(
+            make_png_header(width=20_000, height=10_000), 50_000_000, id="png of 200 megapixels"
+        ),
+        pytest.param(
+            make_png_header(width=20_000, height=10_000), 199_999_999, id="one pixel too many"
+        ),
+        pytest.param(make_webp_header(width=10_000, height=10_000), 50_000_000, id="webp of 100"),
+        pytest.param(make_webp_header(width=16_000, height=16_000), 50_000_000, id="webp of 256"),
+        pytest.param(io.BytesIO(encode_png(make_pixels())), 48 * 32 - 1, id="a small limit"),
+    ],
+)
+def test_too_many_pixels_are_refused_without_room_being_made_for_them(
+    file: io.BytesIO, max_pixels: int
+) -> None:
+    tracemalloc.start()
+    assert refusal(file, max_pixels=max_pixels) == "too_many_pixels"
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_exactly_as_many_pixels_as_allowed_are_taken() -> None:
+    file = io.BytesIO(encode_png(make_pixels()))
+    assert inspect(file, max_pixels=48 * 32).width == 48
+    assert decode(file, max_pixels=48 * 32).shape == (32, 48, 3)
+
+
+def test_a_large_picture_within_the_limit_raises_no_warning() -> None:
+    # Pillow's own guard would warn here, and raise above twice as many.
+    assert inspect(make_png_header(width=10_000, height=10_000), max_pixels=10**8).width == 10_000
+    assert inspect(make_png_header(width=20_000, height=20_000), max_pixels=10**9).width == 20_000
+
+
+def test_inspect_believes_the_header_and_leaves_the_pixels_alone() -> None:
+    file = make_png_header(width=90, height=60)
+    assert inspect(file) == ImageInfo(format="PNG", width=90, height=60)
+    with pytest.raises(ImageError):
+        decode(file)
+
+
+def test_refusals_tell_a_person_what_to_do() -> None:
+    with pytest.raises(ImageError) as caught:
+        inspect(make_png_header(width=20_000, height=10_000), max_pixels=50_000_000)
+    assert str(caught.value) == (
+        "A photo may have up to 50 million pixels, this one has 20000 × 10000. Send a smaller one."
+    )
+
+
+# What goes out
+
+
+def make_telltale_jpeg() -> io.BytesIO:
+    """A photo with a place, a comment and a profile, and a zip archive hanging on its end."""
+    exif = pillow.Exif()
+    exif.get_ifd(GPS)[2] = (52.0, 31.0, 12.0)
+    exif[0x010F] = "Secret Camera"
+    picture = pillow.fromarray(make_pixels())
+    file = save(
+        picture, format="JPEG", exif=exif, comment=b"Secret comment", icc_profile=b"Secret profile"
+    )
+    file.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("secret.txt", "Secret file")
+    return file
+
+
+def test_nothing_but_pixels_survives_a_re_encoding() -> None:
+    telltale = make_telltale_jpeg()
+    assert telltale.getvalue().count(b"Secret") == 4
+    assert zipfile.is_zipfile(telltale)
+
+    for clean in (encode_jpeg(decode(telltale)), encode_png(decode(telltale))):
+        picture = pillow.open(io.BytesIO(clean))
+        assert b"Secret" not in clean
+        assert not zipfile.is_zipfile(io.BytesIO(clean))
+        assert not picture.getexif()
+        assert {"comment", "icc_profile", "exif"}.isdisjoint(picture.info)
+
+
+def test_text_in_a_png_is_dropped_too() -> None:
+    notes = PngInfo()
+    notes.add_text("Comment", "Secret comment")
+    file = save(pillow.fromarray(make_pixels()), format="PNG", pnginfo=notes)
+    assert b"Secret" in file.getvalue()
+    assert b"Secret" not in encode_png(decode(file))
+
+
+def test_png_is_lossless() -> None:
+    noise = np.random.default_rng(seed=3).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    assert np.array_equal(decode(io.BytesIO(encode_png(noise))), noise)
+
+
+def test_jpeg_is_scaled_down_to_the_longest_side_and_keeps_its_shape() -> None:
+    info = inspect(io.BytesIO(encode_jpeg(make_pixels(width=400, height=200), longest=100)))
+    assert info == ImageInfo(format="JPEG", width=100, height=50)
+
+
+def test_jpeg_is_never_enlarged() -> None:
+    info = inspect(io.BytesIO(encode_jpeg(make_pixels(), longest=1000)))
+    assert info == ImageInfo(format="JPEG", width=48, height=32)
+
+
+def test_less_quality_makes_fewer_bytes() -> None:
+    noise = np.random.default_rng(seed=4).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    assert len(encode_jpeg(noise, quality=30)) < len(encode_jpeg(noise, quality=90)) / 2
