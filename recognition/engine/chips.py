@@ -12,7 +12,7 @@ from recognition.engine.types import Chip, Detection, Image
 MARGIN = 2.0
 
 #: Pixels of the longest side. A box is then up to 160 px, just above the 150 px (dlib) and 112 px (SFace) that the
-#: models take, so that scaling down loses nothing they would have seen.
+#: models take, so that scaling down loses little that they would have seen.
 LONGEST = 320
 
 

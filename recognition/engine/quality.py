@@ -29,7 +29,7 @@ EYE_DISTANCE: Scale = (8, 20, 50)
 #: 0.007. The measure: Pech-Pacheco et al., Diatom autofocusing in brightfield microscopy, ICPR 2000.
 SHARPNESS: Scale = (0.004, 0.013, 0.08)
 
-#: Mean grey level, from 0 (black) to 255 (white); ordinary photos have 56 to 187, dark skin and flash included.
+#: Mean grey level, from 0 (black) to 255 (white); 998 of 1,000 ordinary photos have 56 to 187.
 DARK: Scale = (15, 40, 75)
 BRIGHT: Scale = (250, 220, 180)
 
