@@ -144,7 +144,10 @@ class Alert(models.Model):
 
 
 class Outgoing(Work):
-    """Something to send, at most once: what is between `sending` and `sent` when its sender dies is `unknown`."""
+    """Something to send, at most once; `alerts.sending` says how.
+
+    What is between `sending` and `sent` when its sender dies is `unknown`: nobody can tell whether it arrived.
+    """
 
     class Stage(models.TextChoices):
         BATCHED = "batched", _("waits for its digest")
@@ -153,9 +156,11 @@ class Outgoing(Work):
         SENT = "sent", _("sent")
         FAILED = "failed", _("failed")
         UNKNOWN = "unknown", _("unknown whether sent")
+        DROPPED = "dropped", _("no longer wanted")
 
     OPEN_STAGES = (Stage.PENDING,)
-    MAX_ATTEMPTS = 8
+    #: With the longest wait of the back-off, a mail server may be away for about a day.
+    MAX_ATTEMPTS = 150
 
     class Meta:
         abstract = True

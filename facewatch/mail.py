@@ -3,7 +3,6 @@
 import os
 import uuid
 from collections.abc import Sequence
-from email import policy
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -20,9 +19,9 @@ class EmlBackend(BaseEmailBackend):
         for message in email_messages:
             name = f"{timezone.now():%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}.eml"
             draft = folder / f".{name}.part"
-            with open(draft, "xb") as file:
-                file.write(message.message().as_bytes(policy=policy.SMTP))
+            with draft.open("xb") as file:
+                file.write(message.message().as_bytes(linesep="\r\n"))
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(draft, folder / name)
+            draft.replace(folder / name)
         return len(email_messages)

@@ -1,0 +1,59 @@
+"""Ways to tell someone of alerts: one module a channel, all behind one protocol.
+
+Each says of a failure whether another attempt can help, and whether it is known at all that nothing was told.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from alerts.models import Alert
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """What one target is told: one alert, or those of a digest, with `person`, `watchlist` and `photo` loaded."""
+
+    #: The id of the row that is the leave to tell it; the same notice sent again has the same.
+    id: uuid.UUID
+    target: str
+    alerts: Sequence[Alert]
+    #: The mode of a digest, such as "hourly", and the end of its window; none for a single alert told at once.
+    mode: str = ""
+    until: datetime | None = None
+
+
+class ChannelError(Exception):
+    """Base of what a channel raises: a short code such as "smtp_550", and a text for staff."""
+
+    def __init__(self, detail: str, *, code: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code
+
+
+class Permanent(ChannelError):
+    """It was refused for good: nobody was told, and another attempt would end the same."""
+
+
+class Temporary(ChannelError):
+    """Nobody was told, but a later attempt may succeed."""
+
+
+class Unsure(ChannelError):
+    """It was handed over and no answer came: nobody knows whether the target was told."""
+
+
+class Channel(Protocol):
+    """One notice on its way. Nothing can have been told before `send`."""
+
+    def open(self, notice: Notice) -> None:
+        """Do all that can fail without telling anyone: build the message, connect. Raises Permanent, Temporary."""
+
+    def send(self) -> None:
+        """Hand the notice over. Raises Permanent, Temporary (both: not told) or Unsure."""
+
+    def close(self) -> None:
+        """Give the connection back, whatever happened; raises nothing."""

@@ -1,0 +1,48 @@
+"""Telling one target of one alert at once."""
+
+import uuid
+
+from django.db import transaction
+
+from alerts import sending
+from alerts.channels import Notice
+from alerts.models import Delivery
+from ledger import leases
+
+
+def deliver(delivery_id: uuid.UUID | str) -> None:
+    """Send one `pending` delivery, if it is still wanted. A second call does nothing."""
+    lease = leases.claim(Delivery, delivery_id, stage=Delivery.Stage.PENDING)
+    if lease is None:
+        return
+    delivery = (
+        Delivery.objects.filter(pk=lease.row.pk)
+        .select_related(
+            "subscription", "alert__person__merged_into", "alert__watchlist", "alert__photo"
+        )
+        .first()
+    )
+    if delivery is None:
+        return
+    if not delivery.subscription.is_active:
+        sending.drop(lease, why="The subscription was switched off before this was sent.")
+        return
+    notice = Notice(id=delivery.pk, target=delivery.target, alerts=[delivery.alert])
+    sending.send(lease, notice, channel=delivery.channel)
+
+
+def send_again(delivery: Delivery) -> bool:
+    """Put a delivery that failed, was dropped or may not have arrived back to be sent: by itself, out of any digest.
+
+    False if it is in another stage. The caller wakes the worker (`tasks.wake_delivery`).
+    """
+    with transaction.atomic():
+        again = sending.send_again(delivery)
+        if again:
+            Delivery.objects.filter(pk=delivery.pk).update(digest=None)
+    return again
+
+
+def give_up_the_expired() -> int:
+    """Make deliveries `unknown` whose sender went silent while it handed them over; return how many."""
+    return sending.give_up_the_expired(Delivery)

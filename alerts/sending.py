@@ -1,0 +1,117 @@
+"""Sending at most once: the way of a delivery or a digest from `pending` to its end.
+
+Between the last byte of a message and the server's answer nobody can know whether it arrived (RFC 1047). So `sending`
+is committed just before the message is handed over. What fails before, or is refused with an answer, was not told and
+may be tried again; what ends without an answer, or whose sender dies, becomes `unknown`, and only staff sends it again.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from alerts.channels import Channel, Notice, Permanent, Temporary, Unsure
+from alerts.channels.email import Email
+from alerts.models import Outgoing, Subscription
+from ledger import leases
+from ledger.leases import Lease
+
+logger = logging.getLogger(__name__)
+
+#: How each channel that one can subscribe to is spoken to.
+CHANNELS: dict[str, Callable[[], Channel]] = {Subscription.Channel.EMAIL: Email}
+#: Code of a row whose sender died, or overran its time, while the message was handed over.
+SENDER_DIED = "sender_died"
+#: Code of a row that nobody wanted any more when its turn came.
+NOT_WANTED = "not_wanted"
+
+Stage = Outgoing.Stage
+
+
+def send(
+    lease: Lease[Any], notice: Notice, *, channel: str, along: Callable[[], object] | None = None
+) -> None:
+    """Tell the notice and record how that ended; `along` is called in the transaction that records it.
+
+    A row that was deleted or given to someone else before it was handed over is not sent.
+    """
+    way = CHANNELS[channel]()
+    try:
+        _record(_tell(lease, notice, way=way), along=along)
+    except leases.LeaseLost as error:
+        logger.info("%s", error)
+    finally:
+        # After the outcome is stored: a server that is slow to say goodbye must not make it uncertain.
+        way.close()
+
+
+def drop(lease: Lease[Any], *, why: str) -> None:
+    """Record that nobody wants this any more; nothing is sent."""
+    try:
+        leases.finish(lease, stage=Stage.DROPPED, error_code=NOT_WANTED, error_detail=why)
+    except leases.LeaseLost as error:
+        logger.info("%s", error)
+
+
+def give_up_the_expired(model: type[Outgoing]) -> int:
+    """Make rows `unknown` whose sender went silent while it handed them over; return how many.
+
+    They keep their token, so that a sender that was only slow can still tell how it ended.
+    """
+    now = timezone.now()
+    return model._default_manager.filter(stage=Stage.SENDING, lease_until__lt=now).update(
+        stage=Stage.UNKNOWN,
+        error_code=SENDER_DIED,
+        error_detail="The worker died or overran its time while it handed the message over.",
+        lease_until=None,
+        finished_at=now,
+    )
+
+
+def send_again(row: Outgoing) -> bool:
+    """Put a row whose end is `failed`, `unknown` or `dropped` back to `pending`; False if it is in another stage.
+
+    Staff decides that: what is `unknown` may have arrived. The caller wakes the worker.
+    """
+    ended = (Stage.FAILED, Stage.UNKNOWN, Stage.DROPPED)
+    return bool(
+        type(row)
+        ._default_manager.filter(pk=row.pk, stage__in=ended)
+        .update(
+            stage=Stage.PENDING,
+            failed_stage="",
+            attempts=0,
+            next_try_at=timezone.now(),
+            lease_token=None,
+            lease_until=None,
+            error_code="",
+            error_detail="",
+            finished_at=None,
+        )
+    )
+
+
+def _tell(lease: Lease[Any], notice: Notice, *, way: Channel) -> Callable[[], None]:
+    """Hand the notice over; return what records how that ended. Raises LeaseLost if it was not ours to tell."""
+    try:
+        way.open(notice)
+        leases.move(lease, stage=Stage.SENDING)
+        way.send()
+    except (Permanent, Temporary) as error:
+        code, detail, permanent = error.code, error.detail, isinstance(error, Permanent)
+        logger.warning("Notice %s was not sent: %s %s", notice.id, code, detail)
+        return lambda: leases.fail(lease, code=code, detail=detail, permanent=permanent)
+    except Unsure as error:
+        fields = {"error_code": error.code, "error_detail": error.detail}
+        logger.warning("Notice %s may have been sent: %s", notice.id, error.detail)
+        return lambda: leases.finish(lease, stage=Stage.UNKNOWN, **fields)
+    return lambda: leases.finish(lease, stage=Stage.SENT)
+
+
+def _record(outcome: Callable[[], None], *, along: Callable[[], object] | None) -> None:
+    with transaction.atomic():
+        outcome()
+        if along:
+            along()

@@ -1,0 +1,52 @@
+"""The wake-ups of alerts: losing one or running it twice changes nothing."""
+
+import uuid
+from typing import Any
+
+from django.utils import timezone
+from huey import crontab
+
+from alerts import deliveries, digests, watch
+from alerts.models import Delivery, Digest
+from ledger import windows
+from ledger.queues import DELIVER, PERIODIC, huey, wake
+
+#: Seconds between two looks for digests that are due.
+DIGEST_LOOK_SECONDS = 60
+
+
+@huey.task(priority=DELIVER)
+def deliver(delivery_id: str) -> None:
+    """Wake-up for one delivery that is to be sent at once."""
+    deliveries.deliver(delivery_id)
+
+
+@huey.task(priority=DELIVER)
+def send_digest(digest_id: str) -> None:
+    """Wake-up for one digest."""
+    digests.send_digest(digest_id)
+
+
+@huey.periodic_task(crontab(minute="*"), expires=55, priority=PERIODIC)
+def send_due_digests() -> None:
+    """Open the digests that are due; once a minute, however many consumers run."""
+    now = timezone.now()
+    if windows.enter("digests", seconds=DIGEST_LOOK_SECONDS, now=now):
+        for digest in digests.open_due_digests(now):
+            wake_digest(digest)
+
+
+def wake_delivery(delivery: Delivery) -> None:
+    """Wake a worker for a delivery; one that is not `pending` needs none, and nothing happens."""
+    wake(deliver, delivery.pk, priority=delivery.priority)
+
+
+def wake_digest(digest: Digest) -> None:
+    """Wake a worker for a digest; one that is not `pending` needs none, and nothing happens."""
+    wake(send_digest, digest.pk, priority=digest.priority)
+
+
+def hear_of_photo(photo_id: uuid.UUID, **_: Any) -> None:
+    """Raise the alerts of a photo that was recognised and wake their deliveries: the listener of `photo_recognised`."""
+    for delivery in watch.raise_alerts(photo_id):
+        wake_delivery(delivery)
