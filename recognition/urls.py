@@ -1,5 +1,14 @@
-"""The addresses of the pages."""
+"""The addresses of the pages of photos. E-mails link to `photos/<id>/`: it must not change."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from recognition import views
+
+app_name = "recognition"
+urlpatterns = [
+    path("upload/", views.upload, name="upload"),
+    path("photos/", views.photo_list, name="photos"),
+    path("photos/<uuid:photo_id>/", views.photo, name="photo"),
+    path("photos/<uuid:photo_id>/tile/", views.photo_tile, name="photo-tile"),
+    path("photos/<uuid:photo_id>/retry/", views.retry_photo, name="photo-retry"),
+]

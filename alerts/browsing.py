@@ -1,0 +1,26 @@
+"""What the pages show of alerts."""
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+
+from alerts.models import Alert
+from recognition.models import KnownFace
+
+
+def with_evidence(alerts: "QuerySet[Alert]") -> "QuerySet[Alert]":
+    """Return the alerts with all that is shown of them, in one query.
+
+    `known_face_id` is the face by which the person is known best, to be put beside the one that was seen; None if all
+    are gone. Someone who was merged into another is known by the other's faces.
+    """
+    known = Q(person=OuterRef("person")) | Q(person=OuterRef("person__merged_into"))
+    best = KnownFace.objects.filter(known).order_by("-face__quality", "pk")
+    return (
+        alerts.select_related("person__merged_into", "watchlist", "photo", "face", "reviewed_by")
+        .defer("face__landmarks")
+        .annotate(known_face_id=Subquery(best.values("face_id")[:1]))
+    )
+
+
+def open_alerts() -> "QuerySet[Alert]":
+    """Return the alerts that nobody has judged yet."""
+    return Alert.objects.filter(status=Alert.Status.OPEN)

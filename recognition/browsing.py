@@ -1,0 +1,138 @@
+"""Which photos somebody may see, and what the pages show of them."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Literal
+
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+
+from recognition.models import Face, Person, Photo, Sighting
+
+#: Stages in which nothing more happens by itself.
+FINAL_STAGES = (Photo.Stage.DONE, Photo.Stage.FAILED)
+#: Height of a label over a photo, as a share of the photo's longer side.
+LABEL_SHARE = 1 / 45
+#: A label whose face begins right of this share of the photo's width ends where its face ends.
+RIGHT_SHARE = 0.6
+#: Label heights that have to be free above a face, or its label stands below it.
+ROOM_ABOVE = 2
+
+
+def uploads(photos: "QuerySet[Photo]") -> "QuerySet[Photo]":
+    """Return the photos that were uploaded to be looked at, without the enrolments."""
+    return photos.filter(purpose=Photo.Purpose.UPLOAD)
+
+
+def filtered(
+    photos: "QuerySet[Photo]", *, stage: str = "", source: str = "", person: str = ""
+) -> "QuerySet[Photo]":
+    """Return the photos in a stage, from a source, on which somebody of such a name may be; empty means any."""
+    wanted = Q()
+    if stage:
+        wanted &= Q(stage=stage)
+    if source:
+        wanted &= Q(source=source)
+    if person:
+        named = Q(person__name__icontains=person) | Q(person__merged_into__name__icontains=person)
+        wanted &= Q(Exists(Sighting.objects.filter(named, photo=OuterRef("pk"))))
+    return photos.filter(wanted)
+
+
+def with_faces(photos: "QuerySet[Photo]") -> "QuerySet[Photo]":
+    """Return the photos with their faces and the candidates of each: two queries more, however many there are."""
+    candidates = Sighting.objects.select_related("person__merged_into").order_by("rank")
+    faces = Face.objects.defer("landmarks").order_by("index")
+    return photos.prefetch_related(
+        Prefetch("faces", faces.prefetch_related(Prefetch("sightings", candidates)))
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Who a face may be, and how far from it the nearest face is by which they are known."""
+
+    person: Person
+    distance: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """One face as it is drawn over its photo; the label's place is in pixels of the upright original."""
+
+    face: Face
+    candidates: list[Candidate]
+    x: int
+    y: int
+    above: bool
+    anchor: Literal["start", "end"]
+
+    @property
+    def number(self) -> int:
+        """The face's place in the photo, from the left, counted from 1."""
+        return self.face.index + 1
+
+    @property
+    def best(self) -> Candidate | None:
+        """The nearest candidate, None for a stranger."""
+        return self.candidates[0] if self.candidates else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A photo as a page shows it."""
+
+    photo: Photo
+    marks: list[Mark]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more happens to it by itself."""
+        return self.photo.stage in FINAL_STAGES
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether there is a picture to show: it is made when the faces are looked for."""
+        stage = self.photo.failed_stage or self.photo.stage
+        return stage in (Photo.Stage.DETECTED, Photo.Stage.DONE)
+
+    @property
+    def label_size(self) -> int:
+        """Height of the labels, in pixels of the upright original."""
+        return _label_size(self.photo)
+
+    @property
+    def named(self) -> list[Mark]:
+        """The faces that somebody known may be."""
+        return [mark for mark in self.marks if mark.candidates]
+
+
+def view_of(photo: Photo) -> View:
+    """Return what is shown of a photo; no query if it came `with_faces`."""
+    return View(photo=photo, marks=[_mark(face, photo=photo) for face in photo.faces.all()])
+
+
+def _label_size(photo: Photo) -> int:
+    return max(1, round(max(photo.width, photo.height) * LABEL_SHARE))
+
+
+def _candidates(face: Face) -> list[Candidate]:
+    """Return the candidates by rank; one who was merged into another is shown as the other, once."""
+    found: dict[uuid.UUID, Candidate] = {}
+    for sighting in face.sightings.all():
+        person = sighting.person.merged_into or sighting.person
+        found.setdefault(person.pk, Candidate(person=person, distance=sighting.distance))
+    return list(found.values())
+
+
+def _mark(face: Face, *, photo: Photo) -> Mark:
+    """Place a face's label above it, or below at the photo's upper edge, so that it stays within the photo."""
+    above = face.y > ROOM_ABOVE * _label_size(photo)
+    right = face.x > photo.width * RIGHT_SHARE
+    return Mark(
+        face=face,
+        candidates=_candidates(face),
+        x=face.x + face.width if right else face.x,
+        y=face.y if above else face.y + face.height,
+        above=above,
+        anchor="end" if right else "start",
+    )
