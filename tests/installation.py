@@ -73,6 +73,11 @@ class Installation:
             start_new_session=True,
         )
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
+        return self.wait_until_ready()
+
+    def wait_until_ready(self) -> "Installation":
+        """Return once the server answers and a worker is alive."""
+        assert self.process is not None
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             try:

@@ -55,7 +55,7 @@ class Command(BaseCommand):
                     if outcome.photo:
                         wake_photo(outcome.photo)
                     else:
-                        console.print(f"{path}: {outcome.detail}", markup=False)
+                        console.print(f"{path}: {outcome.detail}", markup=False, soft_wrap=True)
         counts = Counter(outcome.result for _, outcome in outcomes)
         console.print(progress.table(f"{len(images)} people, {len(outcomes)} files", counts))
         ids = [outcome.photo.pk for _, outcome in outcomes if outcome.photo]
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         )
         paths_by_id = {outcome.photo.pk: outcome.path for _, outcome in outcomes if outcome.photo}
         for photo in refused:
-            console.print(f"{paths_by_id[photo.pk]}: {photo.error_detail}", markup=False)
+            console.print(f"{paths_by_id[photo.pk]}: {photo.error_detail}", markup=False, soft_wrap=True)
 
 
 def _person(name: str) -> Person:

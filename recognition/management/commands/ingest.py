@@ -70,7 +70,7 @@ class Command(BaseCommand):
                 if outcome.photo:
                     wake_photo(outcome.photo)
                 else:
-                    console.print(f"{path}: {outcome.detail}", markup=False)
+                    console.print(f"{path}: {outcome.detail}", markup=False, soft_wrap=True)
         return outcomes
 
     def _watch(self, paths: list[Path], *, console: Console, owner: Any, source: str) -> None:
@@ -82,7 +82,7 @@ class Command(BaseCommand):
                 path for path in new if path.suffix.lower() in bulk.SUFFIXES and path.is_file()
             ]
             for outcome in self._store(images, console=console, owner=owner, source=source):
-                console.print(f"{outcome.path}: {outcome.result}", markup=False)
+                console.print(f"{outcome.path}: {outcome.result}", markup=False, soft_wrap=True)
 
 
 def find_owner(name: str | None) -> Any:
