@@ -48,7 +48,7 @@ ALLOWED_HOSTS = env.list(
 )
 
 INSTALLED_APPS = [
-    "facewatch.admin.FacewatchAdminConfig",
+    "facewatch.adminsite.FacewatchAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

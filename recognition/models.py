@@ -23,7 +23,10 @@ class EmbeddingField(models.BinaryField):
         return None if value is None else np.frombuffer(value, dtype="<f4")
 
     def get_db_prep_value(
-        self, value: object, connection: object, prepared: bool = False
+        self,
+        value: object,
+        connection: object,
+        prepared: bool = False,  # noqa: FBT001, FBT002 (Django's signature)
     ) -> object:
         if isinstance(value, np.ndarray):
             value = value.astype("<f4").tobytes()
@@ -65,6 +68,8 @@ class Photo(Work):
         ENROLMENT = "enrolment", _("to know a person by")
 
     OPEN_STAGES = (Stage.UPLOADED, Stage.DETECTED)
+    #: Error codes of enrolments that nobody can be known by.
+    REFUSALS = ("no_face", "many_faces", "low_quality")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -157,6 +162,12 @@ class Photo(Work):
     def thumbnail_name(self) -> str:
         """The same, small."""
         return f"{self.folder}/thumbnail.jpg"
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether the two pictures are there: written as soon as the photo was decoded."""
+        stage = self.failed_stage or self.stage
+        return stage != self.Stage.UPLOADED or self.error_code in self.REFUSALS
 
 
 class Face(models.Model):

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from django.conf import settings
@@ -67,7 +67,7 @@ def store_photo(
     if file.size > settings.MAX_UPLOAD_BYTES:
         raise TooLarge(f"The file has {file.size} bytes, {settings.MAX_UPLOAD_BYTES} are accepted.")
     file.seek(0)
-    info = engines.inspect(file, max_pixels=settings.MAX_PIXELS)
+    info = engines.inspect(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
     file.seek(0)
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     file.seek(0)
@@ -115,23 +115,10 @@ def detect_faces(photo_id: uuid.UUID | str, *, engine: Engine) -> Photo | None:
         return None
     photo = lease.row
     try:
-        with default_storage.open(photo.image.name) as file:
-            image = engines.decode(file, max_pixels=settings.MAX_PIXELS)
-    except engines.ImageError as error:
-        return _fail(lease, code=error.code, detail=str(error))
-    except FileNotFoundError:
-        return _fail(
-            lease, code="file_missing", detail="The photo's file is gone; upload it again."
-        )
-    detections = engine.detect(image)
-    qualities = [engines.assess(image, detection) for detection in detections]
-    if photo.purpose == Photo.Purpose.ENROLMENT and (refusal := _refuse(qualities)):
-        return _fail(lease, code=refusal[0], detail=refusal[1])
-    _store_pictures(photo, image)
-    faces = [
-        _store_face(photo, image, detection, index=index, quality=quality.value, engine=engine)
-        for index, (detection, quality) in enumerate(zip(detections, qualities, strict=True))
-    ]
+        faces = _find_faces(photo, engine=engine)
+    except _UnfitError as unfit:
+        _fail(lease, unfit)
+        return None
     try:
         with transaction.atomic():
             # A photo without faces has nothing to recognise.
@@ -160,7 +147,10 @@ def recognise_faces(photo_id: uuid.UUID | str, *, engine: Engine, known: Gallery
     try:
         vectors = engine.embed([engine.align(_read_chip(face)) for face in faces])
     except FileNotFoundError:
-        _fail(lease, code="file_missing", detail="A face's file is gone; upload the photo again.")
+        gone = _UnfitError(
+            code="file_missing", detail="A face's file is gone; upload the photo again."
+        )
+        _fail(lease, gone)
         return
     embeddings = [
         Embedding(face=face, engine=engine.name, vector=vector)
@@ -216,7 +206,10 @@ def delete_photos(photos: Iterable[Photo]) -> int:
 def delete_files(photos: Iterable[Photo]) -> None:
     """Remove the stored files of photos whose rows are gone."""
     for photo in photos:
-        default_storage.delete_folder(photo.folder)
+        if default_storage.exists(photo.folder):
+            for name in default_storage.listdir(photo.folder)[1]:
+                default_storage.delete(f"{photo.folder}/{name}")
+            default_storage.delete(photo.folder)
 
 
 def retry_photo(photo: Photo) -> bool:
@@ -224,22 +217,47 @@ def retry_photo(photo: Photo) -> bool:
     return leases.retry(Photo, photo.pk)
 
 
-def _refuse(qualities: list[engines.Quality]) -> tuple[str, str] | None:
-    """Return code and text if these faces cannot enrol somebody, else None."""
+class _UnfitError(Exception):
+    """The photo itself is to blame: no further attempt would help."""
+
+    def __init__(self, *, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+def _find_faces(photo: Photo, *, engine: Engine) -> list[Face]:
+    """Return the rows of a photo's faces, not saved, with chips and pictures written. Raises _UnfitError."""
+    try:
+        with default_storage.open(str(photo.image.name)) as file:
+            image = engines.decode(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
+    except engines.ImageError as error:
+        raise _UnfitError(code=error.code, detail=str(error)) from error
+    except FileNotFoundError as error:
+        detail = "The photo's file is gone; upload it again."
+        raise _UnfitError(code="file_missing", detail=detail) from error
+    detections = engine.detect(image)
+    qualities = [engines.assess(image, detection) for detection in detections]
+    # Before a refusal as well: staff has to see which photo was refused.
+    _store_pictures(photo, image)
+    if photo.purpose == Photo.Purpose.ENROLMENT:
+        _check_enrolment(qualities)
+    return [
+        _store_face(photo, image, detection, index=index, quality=quality.value, engine=engine)
+        for index, (detection, quality) in enumerate(zip(detections, qualities, strict=True))
+    ]
+
+
+def _check_enrolment(qualities: list[engines.Quality]) -> None:
+    """Raise _UnfitError unless there is one face, and one good enough to know somebody by."""
     if not qualities:
-        return (
-            "no_face",
-            "No face was found. Use a photo that shows the face from the front, upright.",
-        )
+        detail = "No face was found. Use a photo that shows the face from the front, upright."
+        raise _UnfitError(code="no_face", detail=detail)
     if len(qualities) > 1:
-        return (
-            "many_faces",
-            f"{len(qualities)} faces were found. Crop the photo to the one person.",
-        )
-    quality = qualities[0]
+        detail = f"{len(qualities)} faces were found. Crop the photo to the one person."
+        raise _UnfitError(code="many_faces", detail=detail)
+    (quality,) = qualities
     if quality.value < engines.MINIMUM_FOR_ENROLMENT:
-        return "low_quality", " ".join(quality.reasons)
-    return None
+        raise _UnfitError(code="low_quality", detail=" ".join(quality.reasons))
 
 
 def _store_pictures(photo: Photo, image: Image) -> None:
@@ -273,7 +291,7 @@ def _store_face(
 
 def _read_chip(face: Face) -> engines.Chip:
     with default_storage.open(face.chip_name) as file:
-        pixels = engines.decode(file, max_pixels=settings.MAX_PIXELS)
+        pixels = engines.decode(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
     landmarks = np.array(face.landmarks, dtype=np.float32)
     return engines.Chip(pixels=pixels, landmarks=landmarks, scale=face.chip_scale)
 
@@ -319,10 +337,10 @@ def _store_enrolment(lease: leases.Lease[Photo], embeddings: list[Embedding]) ->
         )
 
 
-def _fail(lease: leases.Lease[Photo], *, code: str, detail: str) -> None:
-    """Record what the photo itself is to blame for: no further attempt would help."""
+def _fail(lease: leases.Lease[Photo], unfit: _UnfitError) -> None:
+    """Make the photo `failed`; drop what was written if the lease is lost."""
     try:
-        leases.fail(lease, code=code, detail=detail, permanent=True)
+        leases.fail(lease, code=unfit.code, detail=str(unfit), permanent=True)
     except leases.LeaseLost:
         _drop(lease.row, [])
 

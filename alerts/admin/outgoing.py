@@ -1,0 +1,163 @@
+"""The admin of what was sent, or could not be: deliveries of one alert, and digests."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
+
+from alerts import deliveries, digests, tasks
+from alerts.models import Delivery, Digest
+from recognition.admin import pictures
+
+#: The facts of the ledger, at the end of a form.
+PROGRESS = (
+    "stage_badge",
+    "error",
+    "attempts",
+    "next_try_at",
+    "created_at",
+    "finished_at",
+)
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows that only workers write; staff looks at them, and may have them sent again."""
+
+    list_per_page = 50
+    date_hierarchy = "created_at"
+    actions = ("send_again",)
+
+    @property
+    def media(self) -> forms.Media:
+        """The admin's own, with the look of the states."""
+        return super().media + pictures.MEDIA
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Allow it to nobody: workers make these."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Allow sending again to those with the permission, and writing into a single row to nobody."""
+        return obj is None and super().has_change_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Allow it to nobody: the row is what keeps a second mail from being sent."""
+        return False
+
+    @admin.display(description=_lazy("stage"), ordering="stage")
+    def stage_badge(self, row: Any) -> SafeString:
+        return pictures.stage(row)
+
+    @admin.display(description=_lazy("error"))
+    def error(self, row: Any) -> str:
+        return f"{row.error_code}: {row.error_detail}".strip(": ")
+
+    @admin.display(description=_lazy("next try"), ordering="next_try_at")
+    def next_try(self, row: Any) -> Any:
+        return row.next_try_at if row.stage in row.OPEN_STAGES else None
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """That one recipient hears of one alert."""
+
+    list_display = (
+        "target",
+        "alert_link",
+        "mode",
+        "channel",
+        "stage_badge",
+        "error",
+        "next_try",
+        "created_at",
+    )
+    list_filter = ("stage", "mode", "channel", "created_at")
+    list_select_related = ("alert__person", "alert__watchlist")
+    search_fields = ("target", "alert__person__name")
+    fields = readonly_fields = (
+        "target",
+        "alert_link",
+        "mode",
+        "channel",
+        "digest",
+        *PROGRESS,
+    )
+
+    @admin.display(description=_lazy("alert"))
+    def alert_link(self, delivery: Delivery) -> SafeString:
+        alert = delivery.alert
+        address = reverse("admin:alerts_alert_change", args=[alert.pk])
+        return format_html('<a href="{}">{}, {}</a>', address, alert.person, alert.watchlist)
+
+    @admin.action(permissions=["change"], description=_lazy("Send selected deliveries again"))
+    def send_again(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> None:
+        _send_again(request, queryset, put_back=deliveries.send_again, wake=tasks.wake_delivery)
+
+
+@admin.register(Digest)
+class DigestAdmin(ReadOnlyAdmin):
+    """One mail to one recipient about the alerts of one window."""
+
+    list_display = (
+        "recipient",
+        "mode",
+        "window_start",
+        "window_end",
+        "alert_count",
+        "stage_badge",
+        "error",
+        "next_try",
+    )
+    list_filter = ("stage", "mode", "created_at")
+    search_fields = ("recipient",)
+    fields = readonly_fields = (
+        "recipient",
+        "mode",
+        "window_start",
+        "window_end",
+        "alert_count",
+        *PROGRESS,
+    )
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Digest]":
+        rows = Delivery.objects.filter(digest=OuterRef("pk")).order_by().values("digest")
+        count = Subquery(rows.annotate(count=Count("pk")).values("count"))
+        return super().get_queryset(request).annotate(alerts_in_it=Coalesce(count, 0))
+
+    @admin.display(description=_lazy("alerts"), ordering="alerts_in_it")
+    def alert_count(self, digest: Any) -> int:
+        return int(digest.alerts_in_it)
+
+    @admin.action(permissions=["change"], description=_lazy("Send selected digests again"))
+    def send_again(self, request: HttpRequest, queryset: "QuerySet[Digest]") -> None:
+        _send_again(request, queryset, put_back=digests.send_again, wake=tasks.wake_digest)
+
+
+def _send_again(
+    request: HttpRequest,
+    rows: Iterable[Any],
+    *,
+    put_back: Callable[[Any], bool],
+    wake: Callable[[Any], None],
+) -> None:
+    """Put the ended rows back to be sent and wake workers for them; tell how many, and how many were left."""
+    chosen = list(rows)
+    again = [row for row in chosen if put_back(row)]
+    for row in again:
+        wake(row)
+    if again:
+        text = ngettext("%d will be sent again.", "%d will be sent again.", len(again))
+        messages.success(request, text % len(again))
+    if left := len(chosen) - len(again):
+        text = _("%d left as they are: only what failed, or may not have arrived, is sent again.")
+        messages.warning(request, text % left)

@@ -1,0 +1,113 @@
+"""The admin of watch-lists and of who hears of their alerts."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from alerts import watch
+from alerts.models import Alert, Delivery, Subscription, WatchList
+from recognition import engine as engines
+from recognition.admin import pictures, removal
+
+removal.register(WatchList, Subscription, lookup="watchlist")
+removal.register(WatchList, Alert, lookup="watchlist")
+removal.register(WatchList, Delivery, lookup="alert__watchlist")
+removal.register(Subscription, Delivery, lookup="subscription")
+
+
+class SubscriptionInline(admin.TabularInline):
+    """Who hears of a list's alerts."""
+
+    model = Subscription
+    extra = 0
+    fields = ("mode", "channel", "target", "is_active")
+
+
+@admin.register(WatchList)
+class WatchListAdmin(admin.ModelAdmin):
+    """Watch-lists, with their people and who hears of them."""
+
+    list_display = (
+        "name",
+        "is_active",
+        "people_count",
+        "effective_threshold",
+        "open_alerts",
+        "created_at",
+    )
+    list_filter = ("is_active",)
+    search_fields = ("name",)
+    autocomplete_fields = ("people",)
+    readonly_fields = ("effective_threshold", "created_at")
+    inlines = (SubscriptionInline,)
+    fieldsets = (
+        (None, {"fields": ("name", "is_active", "people")}),
+        (
+            _lazy("When an alert is raised"),
+            {"fields": ("threshold", "effective_threshold", "cooldown_seconds", "created_at")},
+        ),
+    )
+
+    @property
+    def media(self) -> forms.Media:
+        """The admin's own, with the look of the pictures."""
+        return super().media + pictures.MEDIA
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[WatchList]":
+        people = WatchList.people.through.objects.filter(watchlist=OuterRef("pk")).order_by()
+        unjudged = Alert.objects.filter(watchlist=OuterRef("pk"), status=Alert.Status.OPEN)
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(people_on_it=_count(people), alerts_open=_count(unjudged.order_by()))
+        )
+
+    @admin.display(description=_lazy("people"), ordering="people_on_it")
+    def people_count(self, watchlist: Any) -> int:
+        return int(watchlist.people_on_it)
+
+    @admin.display(description=_lazy("open alerts"), ordering="alerts_open")
+    def open_alerts(self, watchlist: Any) -> int:
+        return int(watchlist.alerts_open)
+
+    @admin.display(description=_lazy("threshold in force"))
+    def effective_threshold(self, watchlist: WatchList) -> str:
+        engine = settings.ENGINE
+        recommended = engines.THRESHOLDS[engine].alert
+        facts = {"recommended": recommended, "engine": engine}
+        if watchlist.threshold is None:
+            return _("%(recommended)g, as recommended for %(engine)s") % facts
+        facts["own"] = watch.threshold_of(watchlist, engine=engine)
+        return _("%(own)g (%(engine)s: %(recommended)g recommended)") % facts
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        return removal.describe(WatchList, objs)
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(admin.ModelAdmin):
+    """Who hears of which list's alerts, and how."""
+
+    list_display = ("target", "watchlist", "mode", "channel", "is_active", "created_at")
+    list_filter = ("mode", "channel", "is_active", "watchlist")
+    list_select_related = ("watchlist",)
+    search_fields = ("target", "watchlist__name")
+    autocomplete_fields = ("watchlist",)
+    fields = ("watchlist", "mode", "channel", "target", "is_active")
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        return removal.describe(Subscription, objs)
+
+
+def _count(rows: "QuerySet[Any]") -> Coalesce:
+    """Return the number of rows of a list, as a subquery, so that two counts do not multiply each other."""
+    return Coalesce(
+        Subquery(rows.values("watchlist").annotate(count=Count("pk")).values("count")), 0
+    )

@@ -1,0 +1,7 @@
+"""The admin of photos and of the people whom staff knows."""
+
+from recognition.admin.known_faces import KnownFaceAdmin
+from recognition.admin.people import PersonAdmin
+from recognition.admin.photos import PhotoAdmin
+
+__all__ = ["KnownFaceAdmin", "PersonAdmin", "PhotoAdmin"]
