@@ -15,6 +15,7 @@ from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 
 from alerts.review import StaleAlert
@@ -177,6 +178,7 @@ def _(error: IntegrityError) -> HttpResponse:
     return problem(status=409, code="conflict", detail=detail)
 
 
+@csrf_exempt
 def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     """Answer for the addresses under /api/ that do not exist."""
     if request.path.endswith("/"):

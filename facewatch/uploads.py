@@ -18,6 +18,9 @@ class LimitedUploadHandler(FileUploadHandler):
         """Return the chunk as it is. Raises RequestDataTooBig, which ends the request."""
         self._received += len(raw_data)
         if self._received > settings.MAX_UPLOAD_BYTES:
+            # The error's traceback would keep the handlers, and one of them its temporary file, for a while.
+            for handler in self.request.upload_handlers if self.request else ():
+                handler.upload_interrupted()
             raise RequestDataTooBig(
                 f"A file may have up to {settings.MAX_UPLOAD_BYTES / 1e6:g} MB."
             )

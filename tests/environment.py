@@ -12,3 +12,5 @@ for _name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"):
     os.environ.pop(_name, None)
 os.environ["FACEWATCH_DATA_DIR"] = _folder.name
 os.environ["FACEWATCH_LOG_LEVEL"] = "WARNING"
+# WhiteNoise warns about a folder of static files that is not there.
+os.mkdir(os.path.join(_folder.name, "static"))
