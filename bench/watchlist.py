@@ -20,11 +20,14 @@ from rich.progress import Progress
 from rich.table import Table
 
 from bench import machine
+from recognition import engine
 from tests.installation import Installation
 
 #: Clients that upload at once.
 CLIENTS = 8
 ENROLLED_PHOTOS = 3
+#: What dlib's alerts keep within, unless a list says otherwise.
+THRESHOLD = engine.THRESHOLDS["dlib"].alert
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +127,14 @@ def _measure(site: Installation, chosen: Plan, *, probes: int, console: Console)
             photos[photo["id"]] = (photo, paths[path])
     seconds = time.monotonic() - started
     alerts = _alerts(site, token=token)
-    hits, wrong, far = set(), set(), 0
+    hits: set[str] = set()
+    wrong: set[str] = set()
+    far = 0
     for alert in alerts:
         photo, name = photos[alert["photo"]["id"]]
         right = names[alert["person"]["id"]] == name
         (hits if right else wrong).add(photo["id"])
-        far += alert["distance"] > 0.5
+        far += alert["distance"] > THRESHOLD
     stages = [photo["stage"] for photo, _ in photos.values()]
     table = Table("figure", "value", title=f"{machine.describe()}", title_justify="left")
     rows = {

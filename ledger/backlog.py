@@ -38,7 +38,7 @@ def rate(model: type[Work]) -> float:
 
 
 def retry_after(rows: int, *, rate: float) -> int:
-    """Return the whole seconds that so many rows take at that rate, within bounds, with up to a quarter added at random."""
+    """Return the whole seconds that so many rows take at that rate, within bounds, plus up to a quarter at random."""
     wait = rows / rate if rate else LONGEST_WAIT
     return round(min(max(wait, SHORTEST_WAIT), LONGEST_WAIT) * random.uniform(1, 1.25))  # noqa: S311
 

@@ -93,7 +93,8 @@ def finish(lease: Lease[Any], *, stage: str, **fields: Any) -> None:
 def fail(lease: Lease[Any], *, code: str, detail: str, permanent: bool) -> None:
     """Record what went wrong: the row is tried again after a wait, or is `failed` if that is of no use.
 
-    Tried again means from the stage in which it was claimed. `permanent` says that another attempt cannot succeed. Raises LeaseLost.
+    Tried again means from the stage in which it was claimed. `permanent` says that another attempt cannot succeed.
+    Raises LeaseLost.
     """
     row = lease.row
     now = timezone.now()
@@ -106,7 +107,7 @@ def fail(lease: Lease[Any], *, code: str, detail: str, permanent: bool) -> None:
 
 
 def retry(model: type[Work], pk: object) -> bool:
-    """Put a `failed` row back to the stage that it failed in, all attempts before it; False if it is not failed."""
+    """Put a `failed` row back to the stage that it failed in, with all its attempts; False if it is not failed."""
     return bool(
         model._default_manager.filter(pk=pk, stage=model.FAILED)
         .exclude(failed_stage="")

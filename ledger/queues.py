@@ -77,7 +77,9 @@ def open_queue(*, redis_url: str, path: Path) -> Huey:
         if isinstance(error, sqlite3.OperationalError):
             raise
         aside = path.with_suffix(f".corrupt-{os.getpid()}")
-        logger.error("The queue file %s is corrupt (%s); set aside as %s", path, error, aside)
+        logger.error(  # noqa: TRY400 (the operator needs the line, not where it was found)
+            "The queue file %s is corrupt (%s); set aside as %s", path, error, aside
+        )
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         path.rename(aside)
@@ -99,7 +101,7 @@ def _enqueue(task: TaskWrapper, row_id: str, priority: int) -> None:
     own = task.task_class.default_priority or 0
     try:
         huey.enqueue(task.s(row_id, priority=max(0, own + priority)))
-    except Exception as error:  # every storage raises its own kind; none may fail the caller
+    except Exception as error:  # noqa: BLE001 (every storage raises its own kind; none may fail the caller)
         logger.warning("Could not enqueue %s %s: %s", task.task_class.__name__, row_id, error)
 
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,9 @@ from typing import IO
 FIRST_RESTART, LONGEST_RESTART = 1.0, 30.0
 #: Seconds after which a part that ran counts as healthy, and its next restart as the first.
 HEALTHY_SECONDS = 30.0
+#: What a server that listens on every network card is reached at from here.
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 (compared with, not listened on)
 #: Seconds between two looks at the parts.
 WATCH_SECONDS = 0.2
 
@@ -40,7 +44,7 @@ class Part:
 
 
 class Supervisor:
-    """Runs parts until SIGTERM or SIGINT. To be used in the main thread: the parts die with the thread that starts them."""
+    """Runs parts until SIGTERM or SIGINT; in the main thread, because parts die with the thread that starts them."""
 
     def __init__(
         self, parts: Sequence[Part], *, say: Callable[[str], None], ready: Callable[[], bool]
@@ -73,7 +77,7 @@ class Supervisor:
 
     def _start(self, part: Part) -> None:
         # A session of its own: a Ctrl-C at the terminal reaches the supervisor alone, and strays can be found.
-        part.process = subprocess.Popen(  # noqa: S603 (our own commands)
+        part.process = subprocess.Popen(
             [sys.executable, "-m", "ledger.processes", str(os.getpid()), *part.command],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -83,13 +87,10 @@ class Supervisor:
             start_new_session=True,
         )
         part.started_at = time.monotonic()
-        assert part.process.stdout is not None
-        threading.Thread(
-            target=self._relay, args=(part.name, part.process.stdout), daemon=True
-        ).start()
+        threading.Thread(target=self._relay, args=(part.name, part.process), daemon=True).start()
 
-    def _relay(self, name: str, output: IO[str]) -> None:
-        for line in output:
+    def _relay(self, name: str, process: subprocess.Popen[str]) -> None:
+        for line in process.stdout or ():
             self._say(f"[{name}] {line.rstrip()}")
 
     def _watch(self, part: Part) -> None:
@@ -157,9 +158,7 @@ def check_port(host: str, port: int) -> None:
 def listens(host: str, port: int) -> bool:
     """Return whether somebody listens there."""
     try:
-        with socket.create_connection(
-            ("127.0.0.1" if host == "0.0.0.0" else host, port), timeout=1
-        ):  # noqa: S104
+        with socket.create_connection((LOOPBACK if host in EVERYWHERE else host, port), timeout=1):
             return True
     except OSError:
         return False
@@ -167,7 +166,5 @@ def listens(host: str, port: int) -> bool:
 
 def _kill_group(process: subprocess.Popen[str]) -> None:
     """End what a part left behind: everything in its session."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

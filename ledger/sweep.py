@@ -63,7 +63,7 @@ def _wake() -> int:
     """Send as many wake-ups as there are ready rows without a message, the oldest rows first."""
     try:
         queued = queues.length()
-    except Exception as error:  # every storage raises its own kind
+    except Exception as error:  # noqa: BLE001 (every storage raises its own kind)
         logger.warning("The queue does not answer (%s); rows wait for the next sweep", error)
         return 0
     ready = [kind.ready() for kind in kinds.KINDS]

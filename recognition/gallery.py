@@ -8,6 +8,7 @@ statement, because in two of them one in ten snapshots was torn.
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +77,11 @@ class Gallery:
             .values_list("revision", "known_face_id", "person", "vector")
         )
         # A known face that was removed has no row any more, so the order within the answer does not matter.
-        for revision, pk, person_id, vector in known.order_by().union(gone.order_by(), all=True):
+        rows = cast(
+            "Iterable[tuple[int, int, uuid.UUID | None, Any]]",
+            known.order_by().union(gone.order_by(), all=True),
+        )
+        for revision, pk, person_id, vector in rows:
             if person_id is None:
                 self._remove(pk)
             else:

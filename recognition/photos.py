@@ -329,7 +329,7 @@ def _store_enrolment(lease: leases.Lease[Photo], embeddings: list[Embedding]) ->
         revision = gallery.next_revision()
         leases.finish(lease, stage=Photo.Stage.DONE, published_at=timezone.now())
         Embedding.objects.bulk_create(embeddings)
-        person = Person.objects.select_for_update().get(pk=lease.row.person_id)
+        person = Person.objects.select_for_update().get(enrolments=lease.row.pk)
         KnownFace.objects.create(
             person_id=person.merged_into_id or person.pk,
             face=embeddings[0].face,

@@ -1,7 +1,8 @@
 """How long work shows itself in a terminal."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from django.core.management.base import OutputWrapper
@@ -13,7 +14,7 @@ from ledger import workers
 from ledger.backlog import BacklogFull
 from recognition import bulk
 from recognition.bulk import Outcome
-from recognition.models import Photo
+from recognition.models import Person, Photo
 
 #: Seconds between two looks at photos in work.
 LOOK_SECONDS = 0.5
@@ -35,11 +36,36 @@ def bar(console: Console) -> Progress:
     )
 
 
-def patiently(call: Callable[[], Outcome], *, console: Console) -> Outcome:
-    """Return what the call returns, waiting as long as the backlog is full."""
+def store_all(
+    images: Sequence[tuple[Path, Person | None]],
+    *,
+    owner: Any,
+    source: str = "",
+    console: Console,
+    then: Callable[[Photo], None],
+) -> list[Outcome]:
+    """Store files, as enrolments of the person beside each if there is one; call `then` with every photo.
+
+    Waits while the backlog is full. Each refused file is a line.
+    """
+    outcomes = []
+    with bar(console) as progress:
+        for path, person in progress.track(images, description="storing"):
+            outcome = _store(path, owner=owner, person=person, source=source, console=console)
+            outcomes.append(outcome)
+            if outcome.photo:
+                then(outcome.photo)
+            else:
+                console.print(f"{path}: {outcome.detail}", markup=False, soft_wrap=True)
+    return outcomes
+
+
+def _store(
+    path: Path, *, owner: Any, person: Person | None, source: str, console: Console
+) -> Outcome:
     while True:
         try:
-            return call()
+            return bulk.store(path, owner=owner, person=person, source=source)
         except BacklogFull as full:
             console.print(f"{full}; waiting {full.retry_after} s.")
             time.sleep(full.retry_after)

@@ -3,7 +3,7 @@
 import time
 import uuid
 from datetime import timedelta
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.core.files.base import File
@@ -42,7 +42,7 @@ def ask(file: "File[Any]") -> Search:
             f"The file has {file.size} bytes, {settings.MAX_UPLOAD_BYTES} are accepted."
         )
     file.seek(0)
-    engines.inspect(file, max_pixels=settings.MAX_PIXELS)
+    engines.inspect(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
     file.seek(0)
     search = Search(stage=Search.Stage.ASKED)
     search.image.name = default_storage.save(f"searches/{search.id}", file)
@@ -57,7 +57,7 @@ def wait_for_answer(search: Search, *, seconds: float) -> list[dict[str, Any]]:
         while True:
             search.refresh_from_db(fields=["stage", "answer", "error_code", "error_detail"])
             if search.stage == Search.Stage.ANSWERED:
-                return list(search.answer)
+                return list(search.answer or [])
             if search.stage == Search.Stage.FAILED:
                 raise SearchFailed(code=search.error_code, detail=search.error_detail)
             if time.monotonic() > deadline:
@@ -74,8 +74,8 @@ def answer_search(search_id: uuid.UUID | str, *, engine: Engine, known: Gallery)
         return
     try:
         try:
-            with default_storage.open(lease.row.image.name) as file:
-                image = engines.decode(file, max_pixels=settings.MAX_PIXELS)
+            with default_storage.open(str(lease.row.image.name)) as file:
+                image = engines.decode(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
         except FileNotFoundError:
             return
         except engines.ImageError as error:
@@ -129,5 +129,5 @@ def _look(image: engines.Image, *, engine: Engine, known: Gallery) -> list[dict[
 
 
 def _forget(search: Search) -> None:
-    default_storage.delete(search.image.name)
+    default_storage.delete(str(search.image.name))
     Search.objects.filter(pk=search.pk).delete()

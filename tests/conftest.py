@@ -33,7 +33,7 @@ def known(engine: Engine) -> Gallery:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:  # noqa: F811
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """The test database, with the groups of the roles, which an installation gets on its first start."""
     with django_db_blocker.unblock():
         ensure_roles()

@@ -72,7 +72,8 @@ class Installation:
             text=True,
             start_new_session=True,
         )
-        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self._reader.start()
         return self.wait_until_ready()
 
     def wait_until_ready(self) -> "Installation":
@@ -209,8 +210,9 @@ class Installation:
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            self.lines.append(line.rstrip())
+        with process.stdout as output:
+            for line in output:
+                self.lines.append(line.rstrip())
 
 
 def free_port() -> int:

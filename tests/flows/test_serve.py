@@ -50,9 +50,11 @@ def test_a_second_one_on_the_same_data_is_refused_and_a_taken_port_is_said(
     own.start()
     second = own.manage("serve", check=False)
     assert second.returncode == 1
-    assert "is running on" in second.stderr and "Stop it first" in second.stderr
+    assert "is running on" in second.stderr
+    assert "Stop it first" in second.stderr
     assert own.stop() == 0
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", own.port))
         taken.listen()
         third = own.manage("serve", check=False)
@@ -63,16 +65,16 @@ def test_a_second_one_on_the_same_data_is_refused_and_a_taken_port_is_said(
 def test_killed_parts_come_back_and_no_photo_is_lost(own: Installation) -> None:
     own.start()
     token = own.token("flow", "manager")
-    uploads = []
-    for name in ("obama-2005.jpg", "obama-2009.jpg", "sunak.jpg"):
-        uploads.append(
-            own.upload("/api/v1/photos/", demo_photos.path(name).read_bytes(), token=token).json()
-        )
+    uploads = [
+        own.upload("/api/v1/photos/", demo_photos.path(name).read_bytes(), token=token).json()
+        for name in ("obama-2005.jpg", "obama-2009.jpg", "sunak.jpg")
+    ]
     signal_all(named(own, "manage.py worker"), signal.SIGKILL)
     signal_all(named(own, "manage.py sweep"), signal.SIGKILL)
     signal_all(named(own, "granian"), signal.SIGKILL)
     wait_until(lambda: bool(named(own, "granian") and named(own, "manage.py sweep")))
-    assert own.process is not None and own.process.poll() is None
+    assert own.process is not None
+    assert own.process.poll() is None
     # What a killed worker held is free when its lease ends; here it ends at once, by a clock set forward.
     own.manage("shell", "-c", EXPIRE_LEASES)
     own.wait_until_ready()

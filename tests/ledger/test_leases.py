@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ def test_a_claim_leases_the_row_and_counts_an_attempt() -> None:
     lease = claimed(waiting())
     assert lease.row.attempts == 1
     assert lease.row.lease_token == lease.token
+    assert lease.row.lease_until is not None
     assert lease.row.lease_until > timezone.now() + timedelta(seconds=Photo.LEASE_SECONDS - 5)
 
 
@@ -118,7 +120,7 @@ def test_a_temporary_failure_waits_longer_each_time_then_is_final() -> None:
         waits.append((photo.next_try_at - now).total_seconds())
         now = photo.next_try_at + timedelta(seconds=1)
     assert (photo.stage, photo.failed_stage, photo.error_code) == (FAILED, UPLOADED, "busy")
-    assert all(later > sooner * 2 for sooner, later in zip(waits, waits[1:-1], strict=False))
+    assert all(later > sooner * 2 for sooner, later in pairwise(waits[:-1]))
 
 
 def test_a_permanent_failure_is_final_at_once_and_keeps_its_reason() -> None:

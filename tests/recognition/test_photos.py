@@ -58,7 +58,7 @@ def test_a_stored_photo_waits_with_its_facts() -> None:
     path = demo_photos.path("hopper.jpg")
     assert (photo.stage, photo.format, photo.width, photo.height) == ("uploaded", "JPEG", 512, 600)
     assert (photo.owner, photo.source, photo.bytes) == (owner, "gate 2", path.stat().st_size)
-    assert stored(photo.image.name).read() == path.read_bytes()
+    assert stored(str(photo.image.name)).read() == path.read_bytes()
 
 
 def test_the_same_bytes_of_one_owner_are_the_first_photo() -> None:
@@ -134,7 +134,8 @@ def test_a_known_person_is_seen_and_others_are_not(engine: Engine, known: Galler
     sighting = photo.sightings.get()
     assert (sighting.person, sighting.rank) == (person, 1)
     assert sighting.distance < 0.5
-    assert sighting.margin is not None and sighting.margin > 0.2
+    assert sighting.margin is not None
+    assert sighting.margin > 0.2
     assert photo.finished_at is not None
     stranger = make.recognised(make.upload("macron-2025.jpg"), engine=engine, known=known)
     assert (stranger.stage, stranger.sightings.count()) == ("done", 0)
@@ -168,12 +169,12 @@ def test_a_truncated_photo_fails_with_a_code_and_keeps_its_bytes(engine: Engine)
         "uploaded",
     )
     assert photo.error_detail
-    assert default_storage.size(photo.image.name) == len(data) // 2
+    assert default_storage.size(str(photo.image.name)) == len(data) // 2
 
 
 def test_a_photo_whose_file_is_gone_fails_with_what_to_do(engine: Engine, known: Gallery) -> None:
     photo = make.upload("hopper.jpg")
-    default_storage.delete(photo.image.name)
+    default_storage.delete(str(photo.image.name))
     photos.detect_faces(photo.pk, engine=engine)
     photo.refresh_from_db()
     assert (photo.stage, photo.error_code) == ("failed", "file_missing")
@@ -268,7 +269,8 @@ def test_an_enrolment_deleted_while_in_work_leaves_nothing(
             return engine.detect(image)
 
     assert photos.detect_faces(photo.pk, engine=DeletesMeanwhile()) is None  # type: ignore[arg-type]
-    assert not Photo.objects.exists() and not Face.objects.exists()
+    assert not Photo.objects.exists()
+    assert not Face.objects.exists()
     assert not Path(default_storage.path(photo.folder)).exists()
 
 
@@ -323,7 +325,8 @@ def test_deleting_photos_takes_files_faces_and_known_faces(
     )
     with django_capture_on_commit_callbacks(execute=True):
         assert photos.delete_photos([photo]) == 1
-    assert not Face.objects.exists() and not Embedding.objects.exists()
+    assert not Face.objects.exists()
+    assert not Embedding.objects.exists()
     assert not Path(default_storage.path(photo.folder)).exists()
     known.refresh()
     assert len(known) == 0

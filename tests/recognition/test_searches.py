@@ -25,7 +25,7 @@ def asked(name: str = "obama-2012.jpg", *, half: bool = False) -> Search:
 
 
 def nothing_is_left(search: Search) -> bool:
-    return not Search.objects.exists() and not default_storage.exists(search.image.name)
+    return not Search.objects.exists() and not default_storage.exists(str(search.image.name))
 
 
 def test_the_answer_names_the_person_and_nothing_is_kept(engine: Engine, known: Gallery) -> None:
@@ -50,7 +50,7 @@ def test_a_face_of_nobody_known_has_no_candidates(engine: Engine, known: Gallery
 
 def test_without_a_worker_the_asker_is_told_and_nothing_is_kept() -> None:
     search = asked()
-    with pytest.raises(searches.NoWorker, match="within 0.1 s"):
+    with pytest.raises(searches.NoWorker, match=r"within 0\.1 s"):
         searches.wait_for_answer(search, seconds=0.1)
     assert nothing_is_left(search)
 
@@ -94,7 +94,7 @@ def test_a_truncated_photo_is_refused_with_its_code(engine: Engine, known: Galle
 
 def test_a_photo_that_vanished_is_left_to_the_asker(engine: Engine, known: Gallery) -> None:
     search = asked()
-    default_storage.delete(search.image.name)
+    default_storage.delete(str(search.image.name))
     searches.answer_search(search.pk, engine=engine, known=known)
     with pytest.raises(searches.NoWorker):
         searches.wait_for_answer(search, seconds=0)
@@ -114,4 +114,4 @@ def test_searches_that_nobody_waits_for_are_forgotten() -> None:
     Search.objects.filter(pk=old.pk).update(created_at=past)
     assert searches.forget_the_unheard() == 1
     assert Search.objects.get() == new
-    assert not default_storage.exists(old.image.name)
+    assert not default_storage.exists(str(old.image.name))

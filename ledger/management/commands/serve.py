@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -68,7 +69,7 @@ def _manage() -> str:
     prefix = f"FACEWATCH_DATA_DIR={folder} " if folder else ""
     python = (
         os.path.relpath(sys.executable)
-        if sys.executable.startswith(os.getcwd())
+        if sys.executable.startswith(str(Path.cwd()))
         else sys.executable
     )
     return f"{prefix}{python} manage.py"

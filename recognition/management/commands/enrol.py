@@ -38,36 +38,22 @@ class Command(BaseCommand):
             raise CommandError(f"{folder} has no folder with photos in it; make one per person.")
         user = find_owner(owner)
         console = progress.console(self.stdout)
-        outcomes: list[tuple[str, bulk.Outcome]] = []
-        with progress.bar(console) as bar:
-            task = bar.add_task("storing", total=sum(map(len, images.values())))
-            for name, paths in images.items():
-                person = _person(name)
-                for path in paths:
-                    outcome = progress.patiently(
-                        lambda path=path, person=person: bulk.store(
-                            path, owner=user, person=person
-                        ),  # type: ignore[misc]
-                        console=console,
-                    )
-                    outcomes.append((name, outcome))
-                    bar.advance(task)
-                    if outcome.photo:
-                        wake_photo(outcome.photo)
-                    else:
-                        console.print(f"{path}: {outcome.detail}", markup=False, soft_wrap=True)
-        counts = Counter(outcome.result for _, outcome in outcomes)
+        pairs = [(path, _person(name)) for name, paths in images.items() for path in paths]
+        outcomes = progress.store_all(pairs, owner=user, console=console, then=wake_photo)
+        counts = Counter(outcome.result for outcome in outcomes)
         console.print(progress.table(f"{len(images)} people, {len(outcomes)} files", counts))
-        ids = [outcome.photo.pk for _, outcome in outcomes if outcome.photo]
+        ids = [outcome.photo.pk for outcome in outcomes if outcome.photo]
         if no_wait or not ids:
             return
         console.print(progress.table("enrolled", progress.follow(ids, console=console)))
         refused = Photo.objects.filter(pk__in=ids, stage=Photo.Stage.FAILED).select_related(
             "person"
         )
-        paths_by_id = {outcome.photo.pk: outcome.path for _, outcome in outcomes if outcome.photo}
+        paths_by_id = {outcome.photo.pk: outcome.path for outcome in outcomes if outcome.photo}
         for photo in refused:
-            console.print(f"{paths_by_id[photo.pk]}: {photo.error_detail}", markup=False, soft_wrap=True)
+            console.print(
+                f"{paths_by_id[photo.pk]}: {photo.error_detail}", markup=False, soft_wrap=True
+            )
 
 
 def _person(name: str) -> Person:

@@ -10,6 +10,7 @@ from rich.console import Console
 from watchfiles import Change, watch
 
 from recognition import bulk, progress
+from recognition.models import Photo
 from recognition.tasks import wake_photo
 
 
@@ -37,8 +38,9 @@ class Command(BaseCommand):
     def handle(
         self, *, paths: list[Path], source: str, owner: str | None, wait: bool, **options: Any
     ) -> None:
-        if len(source) > 100:
-            raise CommandError("The source may have 100 characters.")
+        longest = Photo._meta.get_field("source").max_length
+        if longest and len(source) > longest:
+            raise CommandError(f"The source may have {longest} characters.")
         user = find_owner(owner)
         console = progress.console(self.stdout)
         try:
@@ -59,19 +61,10 @@ class Command(BaseCommand):
     def _store(
         self, images: list[Path], *, console: Console, owner: Any, source: str
     ) -> list[bulk.Outcome]:
-        outcomes = []
-        with progress.bar(console) as bar:
-            for path in bar.track(images, description="storing"):
-                outcome = progress.patiently(
-                    lambda path=path: bulk.store(path, owner=owner, source=source),  # type: ignore[misc]
-                    console=console,
-                )
-                outcomes.append(outcome)
-                if outcome.photo:
-                    wake_photo(outcome.photo)
-                else:
-                    console.print(f"{path}: {outcome.detail}", markup=False, soft_wrap=True)
-        return outcomes
+        pairs = [(path, None) for path in images]
+        return progress.store_all(
+            pairs, owner=owner, source=source, console=console, then=wake_photo
+        )
 
     def _watch(self, paths: list[Path], *, console: Console, owner: Any, source: str) -> None:
         """Store files as they appear, until Ctrl-C."""
