@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
@@ -67,9 +66,6 @@ class SubscriptionViewSet(viewsets.ModelViewSet[Subscription]):
     filterset_class = SubscriptionFilter
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
-    def filter_queryset(self, queryset: "QuerySet[Subscription]") -> "QuerySet[Subscription]":
-        return super().filter_queryset(queryset) if self.action == "list" else queryset
-
     def perform_create(self, serializer: "BaseSerializer[Subscription]") -> None:
         serializer.instance = Subscription.objects.create(**serializer.validated_data)
 
@@ -89,9 +85,6 @@ class AlertViewSet(
     queryset = Alert.objects.select_related("person", "watchlist", "photo", "face", "reviewed_by")
     serializer_class = AlertSerializer
     filterset_class = AlertFilter
-
-    def filter_queryset(self, queryset: "QuerySet[Alert]") -> "QuerySet[Alert]":
-        return super().filter_queryset(queryset) if self.action == "list" else queryset
 
     @extend_schema(
         parameters=[

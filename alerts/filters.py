@@ -1,17 +1,12 @@
 """How lists of alerts and subscriptions are narrowed down."""
 
 import uuid
-from typing import TYPE_CHECKING
 
 import django_filters
 from django.db.models import Q, QuerySet
+from django_filters.rest_framework import FilterSet
 
 from alerts.models import Alert, Subscription
-
-if TYPE_CHECKING:
-    FilterSet = django_filters.FilterSet
-else:
-    from django_filters.rest_framework import FilterSet
 
 
 class AlertFilter(FilterSet):

@@ -27,7 +27,7 @@ class ModelPermissions(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         user = request.user
-        return bool(user and user.is_authenticated and user.has_perms(needed(request, view)))
+        return user.is_authenticated and user.has_perms(needed(request, view))
 
 
 def needed(request: Request, view: Any) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def add_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def _implied(path: str, operation: dict[str, Any]) -> dict[str, str]:
-    codes = {}
+    codes: dict[str, str] = {}
     if operation.get("security"):
         codes |= {"401": "not_authenticated, authentication_failed", "403": "permission_denied"}
     if "{" in path or _parameter(operation, "cursor"):

@@ -59,12 +59,13 @@ class TokenView(APIView):
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         # Who asks for a token has none yet, and a session must not be usable for it from another site.
-        if self.request is not None and self.request.method == "POST":
+        # There is no request while the description is generated.
+        if getattr(self.request, "method", "") == "POST":
             return []
         return super().get_authenticators()
 
     def get_permissions(self) -> Any:
-        return [] if self.request and self.request.method == "POST" else super().get_permissions()
+        return [] if self.request.method == "POST" else super().get_permissions()
 
     def get_throttles(self) -> list[BaseThrottle]:
         return [LoginThrottle()] if self.request.method == "POST" else []

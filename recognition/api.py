@@ -131,9 +131,6 @@ class PhotoViewSet(
             Prefetch("faces", faces), Prefetch("faces__sightings", sightings)
         )
 
-    def filter_queryset(self, queryset: "QuerySet[Photo]") -> "QuerySet[Photo]":
-        return super().filter_queryset(queryset) if self.action == "list" else queryset
-
     @extend_schema(
         request={"multipart/form-data": Upload},
         responses={202: PhotoSerializer, 200: PhotoSerializer},

@@ -1,17 +1,12 @@
 """How lists of photos and people are narrowed down."""
 
 import uuid
-from typing import TYPE_CHECKING
 
 import django_filters
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django_filters.rest_framework import FilterSet
 
 from recognition.models import Person, Photo, Sighting
-
-if TYPE_CHECKING:
-    FilterSet = django_filters.FilterSet
-else:
-    from django_filters.rest_framework import FilterSet
 
 
 class PhotoFilter(FilterSet):
@@ -31,7 +26,7 @@ class PhotoFilter(FilterSet):
         fields: list[str] = []
 
     def filter_queryset(self, queryset: "QuerySet[Photo]") -> "QuerySet[Photo]":
-        found = super().filter_queryset(queryset)
+        found: QuerySet[Photo] = super().filter_queryset(queryset)
         if not self.form.cleaned_data["purpose"]:
             found = found.filter(purpose=Photo.Purpose.UPLOAD)
         return found

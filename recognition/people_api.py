@@ -60,9 +60,6 @@ class PersonViewSet(viewsets.ModelViewSet[Person]):
         shown = people.known_people() if self.action == "list" else Person.objects.all()
         return shown.annotate(faces_count=Count("known_faces"))
 
-    def filter_queryset(self, queryset: "QuerySet[Person]") -> "QuerySet[Person]":
-        return super().filter_queryset(queryset) if self.action == "list" else queryset
-
     def get_object(self) -> Person:
         person = super().get_object()
         if person.merged_into_id and self.request.method not in SAFE_METHODS:
@@ -117,7 +114,8 @@ class PersonViewSet(viewsets.ModelViewSet[Person]):
             .defer("face__landmarks")
         )
         self.ordering = ("-created_at", "-id")
-        page = self.paginate_queryset(known)
+        paginator: Any = self.paginator
+        page = paginator.paginate_queryset(known, request, view=self)
         serializer = KnownFaceSerializer(page, many=True, context={"request": request})
         return self.get_paginated_response(serializer.data)
 

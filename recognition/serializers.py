@@ -34,7 +34,7 @@ class ImageOnly(serializers.Serializer[Any]):
 class Upload(ImageOnly):
     """A picture, where it comes from, and when it was taken."""
 
-    source = serializers.CharField(
+    source = serializers.CharField(  # type: ignore[assignment]  # a field of that name, not the field's own source
         max_length=100,
         required=False,
         allow_blank=True,

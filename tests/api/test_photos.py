@@ -26,7 +26,7 @@ URL = "/api/v1/photos/"
 
 def user_of(client: APIClient) -> Any:
     """The user whose token the client sends."""
-    key = client._credentials["HTTP_AUTHORIZATION"].split()[1][:15]
+    key = vars(client)["_credentials"]["HTTP_AUTHORIZATION"].split()[1][:15]
     return AuthToken.objects.get(token_key=key).user
 
 
@@ -120,11 +120,9 @@ class TestUpload:
         settings.MAX_UPLOAD_BYTES = 1 if fault == "length" else 10**6
         body = UnreadableBody()
         length = "5000" if fault == "backlog" else "500000"
+        environment: Any = {"wsgi.input": body, "CONTENT_LENGTH": length}
         answer = uploader.generic(
-            "POST",
-            URL,
-            content_type="multipart/form-data; boundary=x",
-            **{"wsgi.input": body, "CONTENT_LENGTH": length},
+            "POST", URL, content_type="multipart/form-data; boundary=x", **environment
         )
         assert answer.status_code in {413, 503}
         assert not body.read_from
@@ -230,7 +228,7 @@ class TestPhoto:
         (photo,) = Photo.objects.all()
         with django_capture_on_commit_callbacks(execute=True):
             assert uploader.delete(url).status_code == 204
-        assert not default_storage.exists(photo.image.name)
+        assert not default_storage.exists(str(photo.image.name))
         problem(uploader.get(url), 404, "not_found")
 
     def test_somebody_elses_photo_is_deleted_with_the_permission_only(
