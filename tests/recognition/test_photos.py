@@ -332,6 +332,37 @@ def test_deleting_photos_takes_files_faces_and_known_faces(
     assert len(known) == 0
 
 
+def test_a_photo_of_thirty_faces_is_done_with_each_person_once(
+    engine: Engine, known: Gallery
+) -> None:
+    person = make.person("Barack Obama")
+    make.recognised(make.upload("obama-2009.jpg", person=person), engine=engine, known=known)
+    photo = make.recognised(stored_bytes(thirty_faces()), engine=engine, known=known)
+    assert (photo.stage, photo.faces.count()) == ("done", 30)
+    from_left = list(photo.faces.order_by("index").values_list("x", flat=True))
+    assert from_left == sorted(from_left)
+    assert photo.sightings.get().person == person
+
+
+def thirty_faces() -> bytes:
+    """Return one JPEG with thirty faces, some of one person."""
+    names = [
+        "obama-2012.jpg",
+        "sunak.jpg",
+        "hopper.jpg",
+        "ardern-2022.jpg",
+        "macron-2025.jpg",
+        "ardern-2018.jpg",
+    ]
+    canvas = Pillow.new("RGB", (6 * 210, 5 * 250))
+    for number in range(30):
+        with Pillow.open(demo_photos.path(names[number % 6])) as picture:
+            canvas.paste(
+                picture.convert("RGB").resize((210, 250)), (number % 6 * 210, number // 6 * 250)
+            )
+    return jpeg(canvas)
+
+
 def side_by_side(*names: str) -> bytes:
     """Return one JPEG with several demo photos beside each other."""
     pictures = [

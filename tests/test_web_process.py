@@ -1,0 +1,26 @@
+"""The web process answers and computes nothing: the libraries that hold the GIL never come into it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = """
+import sys
+import facewatch.wsgi
+from django.urls import get_resolver
+get_resolver().url_patterns
+print(sorted({"dlib", "_dlib_pybind11", "cv2", "face_recognition"} & set(sys.modules)))
+"""
+
+
+def test_the_web_process_never_imports_dlib(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "FACEWATCH_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert answer.stdout.strip() == "[]"
