@@ -7,14 +7,15 @@ may be tried again; what ends without an answer, or whose sender dies, becomes `
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from alerts.channels import Channel, Notice, Permanent, Temporary, Unsure
+from alerts.channels import Channel, Notice, Permanent, Temporary, Unreachable, Unsure
 from alerts.channels.email import Email
-from alerts.models import Outgoing, Subscription
+from alerts.models import Delivery, Digest, Outgoing, Subscription
 from ledger import leases
 from ledger.leases import Lease
 
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: How each channel that one can subscribe to is spoken to.
 CHANNELS: dict[str, Callable[[], Channel]] = {Subscription.Channel.EMAIL: Email}
+#: Seconds for which a channel is left alone after it could not be reached: each try may take a worker the time-out.
+LEFT_ALONE_SECONDS = 60
 #: Code of a row whose sender died, or overran its time, while the message was handed over.
 SENDER_DIED = "sender_died"
 #: Code of a row that nobody wanted any more when its turn came.
@@ -102,12 +105,23 @@ def _tell(lease: Lease[Any], notice: Notice, *, way: Channel) -> Callable[[], No
     except (Permanent, Temporary) as error:
         code, detail, permanent = error.code, error.detail, isinstance(error, Permanent)
         logger.warning("Notice %s was not sent: %s %s", notice.id, code, detail)
+        if isinstance(error, Unreachable):
+            _leave_alone()
         return lambda: leases.fail(lease, code=code, detail=detail, permanent=permanent)
     except Unsure as error:
         fields = {"error_code": error.code, "error_detail": error.detail}
         logger.warning("Notice %s may have been sent: %s", notice.id, error.detail)
         return lambda: leases.finish(lease, stage=Stage.UNKNOWN, **fields)
     return lambda: leases.finish(lease, stage=Stage.SENT)
+
+
+def _leave_alone() -> None:
+    """Put off what waits to be sent; the row that failed asks again by its own back-off."""
+    until = timezone.now() + timedelta(seconds=LEFT_ALONE_SECONDS)
+    for model in (Delivery, Digest):
+        model._default_manager.filter(
+            stage=Stage.PENDING, lease_until=None, next_try_at__lt=until
+        ).update(next_try_at=until)
 
 
 def _record(outcome: Callable[[], None], *, along: Callable[[], object] | None) -> None:

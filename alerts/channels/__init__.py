@@ -42,6 +42,10 @@ class Temporary(ChannelError):
     """Nobody was told, but a later attempt may succeed."""
 
 
+class Unreachable(Temporary):
+    """The channel itself does not work now, whatever the notice: others need not be tried for a while."""
+
+
 class Unsure(ChannelError):
     """It was handed over and no answer came: nobody knows whether the target was told."""
 
@@ -50,7 +54,7 @@ class Channel(Protocol):
     """One notice on its way. Nothing can have been told before `send`."""
 
     def open(self, notice: Notice) -> None:
-        """Do all that can fail without telling anyone: build the message, connect. Raises Permanent, Temporary."""
+        """Do all that can fail without telling anyone: build the message, connect. Raises Permanent, Unreachable."""
 
     def send(self) -> None:
         """Hand the notice over. Raises Permanent, Temporary (both: not told) or Unsure."""

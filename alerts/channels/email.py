@@ -11,7 +11,7 @@ from django.core.mail.backends import smtp
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.validators import validate_email
 
-from alerts.channels import ChannelError, Notice, Permanent, Temporary, Unsure, letters
+from alerts.channels import ChannelError, Notice, Permanent, Temporary, Unreachable, Unsure, letters
 
 #: The back end that an EMAIL_URL of smtp:// stands for.
 DJANGO_SMTP = "django.core.mail.backends.smtp.EmailBackend"
@@ -71,9 +71,9 @@ class Email:
             self._backend.open()
         except smtplib.SMTPResponseException as error:
             # Also a refused password: it says nothing about this mail, and may be put right meanwhile.
-            raise Temporary(_text(error.smtp_error), code=f"smtp_{error.smtp_code}") from error
+            raise Unreachable(_text(error.smtp_error), code=f"smtp_{error.smtp_code}") from error
         except (OSError, smtplib.SMTPException) as error:
-            raise Temporary(
+            raise Unreachable(
                 f"The mail server cannot be reached: {error}", code="no_server"
             ) from error
 
@@ -108,7 +108,7 @@ class Email:
         """Return the error of a conversation that ended without an answer."""
         connection = getattr(self._backend, "connection", None)
         if isinstance(connection, _Marked) and not connection.data_begun:
-            return Temporary(detail, code="no_server")
+            return Temporary(detail, code="hung_up")
         return Unsure(detail, code="no_answer")
 
 

@@ -1,0 +1,48 @@
+"""An operator's verdict never overwrites another's."""
+
+import pytest
+
+from alerts import review
+from alerts.models import Alert
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alert() -> Alert:
+    ada = make.person()
+    return make.alert(watchlist=make.watchlist(people=(ada,)), person=ada)
+
+
+def test_a_verdict_is_stored_with_who_when_and_why(alert: Alert) -> None:
+    operator = make.user(role="operator")
+    decided = review.decide(
+        alert, status="dismissed", reason="A look-alike.", by=operator, version=1
+    )
+    assert (decided.status, decided.reason, decided.reviewed_by) == (
+        "dismissed",
+        "A look-alike.",
+        operator,
+    )
+    assert decided.reviewed_at is not None
+
+
+def test_a_verdict_gives_the_alert_a_new_etag(alert: Alert) -> None:
+    before = alert.etag
+    assert review.decide(alert, status="confirmed", by=make.user(), version=1).etag != before
+
+
+def test_the_second_of_two_verdicts_on_one_version_is_refused(alert: Alert) -> None:
+    review.decide(alert, status="confirmed", by=make.user("uma"), version=1)
+    with pytest.raises(review.StaleAlert):
+        review.decide(alert, status="dismissed", by=make.user("ugo"), version=1)
+    alert.refresh_from_db()
+    assert alert.status == "confirmed"
+
+
+def test_a_verdict_can_be_taken_back(alert: Alert) -> None:
+    operator = make.user()
+    review.decide(alert, status="confirmed", by=operator, version=1)
+    reopened = review.decide(alert, status="open", by=operator, version=2)
+    assert (reopened.status, reopened.reviewed_at) == ("open", None)
