@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from alerts import deliveries, digests, tasks
 from alerts.models import Delivery, Digest
-from recognition.admin import pictures
+from recognition.admin import pictures, stages
 
 #: The facts of the ledger, at the end of a form.
 PROGRESS = (
@@ -56,7 +56,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     @admin.display(description=_lazy("stage"), ordering="stage")
     def stage_badge(self, row: Any) -> SafeString:
-        return pictures.stage(row)
+        return stages.badge(row)
 
     @admin.display(description=_lazy("error"))
     def error(self, row: Any) -> str:
@@ -81,7 +81,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         "next_try",
         "created_at",
     )
-    list_filter = ("stage", "mode", "channel", "created_at")
+    list_filter = (stages.StageFilter, "mode", "channel", "created_at")
     list_select_related = ("alert__person", "alert__watchlist")
     search_fields = ("target", "alert__person__name")
     fields = readonly_fields = (
@@ -118,7 +118,7 @@ class DigestAdmin(ReadOnlyAdmin):
         "error",
         "next_try",
     )
-    list_filter = ("stage", "mode", "created_at")
+    list_filter = (stages.StageFilter, "mode", "created_at")
     search_fields = ("recipient",)
     fields = readonly_fields = (
         "recipient",

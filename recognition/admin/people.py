@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django import forms
@@ -20,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from recognition import people, photos, tasks
-from recognition.admin import incoming, pictures, removal
+from recognition.admin import incoming, pictures, removal, stages
 from recognition.models import Face, KnownFace, Person, Photo, Sighting
 
 removal.register(Person, KnownFace, lookup="person")
@@ -86,6 +87,15 @@ class KnownFilter(admin.SimpleListFilter):
         if self.value() not in ("yes", "no"):
             return queryset
         return queryset.filter(best_face_id__isnull=self.value() == "no")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enrolment:
+    """A photo to know a person by, as it is shown: with its one face, once that was found."""
+
+    photo: Photo
+    face: Face | None
+    badge: SafeString
 
 
 class Saved(HttpResponseRedirect):
@@ -235,10 +245,15 @@ class PersonAdmin(admin.ModelAdmin):
 
     def _enrolments(self, request: HttpRequest, person: Person) -> dict[str, Any]:
         faces = Face.objects.select_related("known_as").defer("landmarks")
-        enrolments = list(_enrolments_of(person).prefetch_related(Prefetch("faces", faces)))
+        found = list(_enrolments_of(person).prefetch_related(Prefetch("faces", faces)))
         return {
-            "enrolments": enrolments,
-            "enrolments_busy": any(photo.stage in Photo.OPEN_STAGES for photo in enrolments),
+            "enrolments": [
+                Enrolment(
+                    photo=photo, face=next(iter(photo.faces.all()), None), badge=stages.badge(photo)
+                )
+                for photo in found
+            ],
+            "enrolments_busy": any(photo.stage in Photo.OPEN_STAGES for photo in found),
             "may_retry": request.user.has_perm("recognition.change_photo"),
             "may_remove": request.user.has_perm("recognition.delete_photo"),
             "may_forget": request.user.has_perm("recognition.delete_knownface"),

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
 from recognition import photos, tasks
-from recognition.admin import incoming, pictures, removal
+from recognition.admin import incoming, pictures, removal, stages
 from recognition.models import Face, KnownFace, Photo, Sighting
 
 removal.register(Photo, Face, lookup="photo")
@@ -56,7 +56,7 @@ class PhotoAdmin(admin.ModelAdmin):
         "error_code",
     )
     list_display_links = ("picture", "stage_badge")
-    list_filter = ("stage", "purpose", "created_at")
+    list_filter = (stages.StageFilter, "purpose", "created_at")
     list_select_related = ("owner", "person")
     list_per_page = 50
     date_hierarchy = "created_at"
@@ -97,7 +97,7 @@ class PhotoAdmin(admin.ModelAdmin):
 
     @admin.display(description=_lazy("stage"), ordering="stage")
     def stage_badge(self, photo: Photo) -> SafeString:
-        return pictures.stage(photo)
+        return stages.badge(photo)
 
     @admin.display(description=_lazy("faces"), ordering="faces_found")
     def face_count(self, photo: Any) -> int:

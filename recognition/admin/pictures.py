@@ -1,7 +1,6 @@
 """Chips and thumbnails in the admin. The browser fetches them from the API, which checks who may see them."""
 
 import uuid
-from typing import Any
 
 from django.forms import Media
 from django.utils.html import format_html
@@ -34,8 +33,3 @@ def thumbnail(photo: Photo) -> SafeString:
         photo.pk,
         photo,
     )
-
-
-def stage(row: Any) -> SafeString:
-    """Return the stage of a row of the ledger as a badge."""
-    return format_html('<span class="fw-badge fw-{}">{}</span>', row.stage, row.get_stage_display())
