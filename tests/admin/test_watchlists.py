@@ -1,0 +1,135 @@
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from alerts.models import Delivery, Digest, Subscription, WatchList
+from recognition.engine import THRESHOLDS
+from tests import make
+from tests.admin.conftest import told
+
+
+def delivery(**fields: Any) -> Delivery:
+    watchlist = make.watchlist(f"List {WatchList.objects.count()}")
+    subscription = make.subscription(watchlist)
+    alert = make.alert(watchlist=watchlist, person=make.person())
+    facts = {"channel": "email", "target": subscription.target, "mode": "instant"}
+    return Delivery.objects.create(alert=alert, subscription=subscription, **facts | fields)
+
+
+def digest(*, hour: int = 9, **fields: Any) -> Digest:
+    return Digest.objects.create(
+        recipient="ops@example.org",
+        mode="hourly",
+        window_start=f"2026-01-01T{hour:02}:00Z",
+        window_end=f"2026-01-01T{hour + 1:02}:00Z",
+        **fields,
+    )
+
+
+def test_a_list_shows_the_threshold_in_force_beside_the_recommended_one(
+    client: Client, manager: Any
+) -> None:
+    recommended = f"{THRESHOLDS['dlib'].alert:g}"
+    make.watchlist("Usual")
+    make.watchlist("Strict", threshold=0.31)
+    page = client.get("/admin/alerts/watchlist/").content.decode()
+    assert f"{recommended}, as recommended for dlib" in page
+    assert f"0.31 (dlib: {recommended} recommended)" in page
+
+
+def test_a_list_is_made_with_its_people_and_who_hears_of_it(client: Client, manager: Any) -> None:
+    person = make.person()
+    client.post(
+        "/admin/alerts/watchlist/add/",
+        {
+            "name": "Lobby",
+            "is_active": "on",
+            "people": [person.pk],
+            "cooldown_seconds": 60,
+            "subscriptions-TOTAL_FORMS": 1,
+            "subscriptions-INITIAL_FORMS": 0,
+            "subscriptions-0-mode": "hourly",
+            "subscriptions-0-channel": "email",
+            "subscriptions-0-target": "ops@example.org",
+            "subscriptions-0-is_active": "on",
+        },
+    )
+    watchlist = WatchList.objects.get()
+    assert list(watchlist.people.all()) == [person]
+    assert watchlist.subscriptions.get().target == "ops@example.org"
+
+
+def test_deleting_a_list_tells_what_goes(client: Client, manager: Any) -> None:
+    row = delivery(stage="sent")
+    page = client.get(f"/admin/alerts/watchlist/{row.alert.watchlist_id}/delete/")
+    assert dict(page.context["model_count"]) == {
+        "watch-lists": 1,
+        "subscriptions": 1,
+        "alerts": 1,
+        "deliveries": 1,
+    }
+    client.post(f"/admin/alerts/watchlist/{row.alert.watchlist_id}/delete/", {"post": "yes"})
+    assert not WatchList.objects.exists()
+
+
+def test_deleting_a_subscription_tells_what_goes(client: Client, manager: Any) -> None:
+    row = delivery(stage="sent")
+    address = f"/admin/alerts/subscription/{row.subscription_id}/delete/"
+    page = client.get(address)
+    assert dict(page.context["model_count"]) == {"subscriptions": 1, "deliveries": 1}
+    client.post(address, {"post": "yes"})
+    assert not Subscription.objects.exists()
+
+
+def test_deliveries_that_failed_or_may_not_have_arrived_are_sent_again(
+    client: Client, manager: Any
+) -> None:
+    rows = [delivery(stage=stage) for stage in ("failed", "unknown", "sent")]
+    response = client.post(
+        "/admin/alerts/delivery/",
+        {"action": "send_again", "_selected_action": [row.pk for row in rows]},
+    )
+    stages = [Delivery.objects.get(pk=row.pk).stage for row in rows]
+    assert stages == ["pending", "pending", "sent"]
+    assert told(response)[0] == "2 will be sent again."
+    assert told(response)[1].startswith("1 left as they are")
+
+
+def test_digests_are_sent_again(client: Client, manager: Any) -> None:
+    row = digest(stage="failed", error_code="refused")
+    client.post("/admin/alerts/digest/", {"action": "send_again", "_selected_action": [row.pk]})
+    row.refresh_from_db()
+    assert (row.stage, row.error_code) == ("pending", "")
+
+
+@pytest.mark.parametrize("name", ["delivery", "digest"])
+def test_what_was_sent_cannot_be_written_or_deleted(
+    client: Client, manager: Any, name: str
+) -> None:
+    row = delivery(stage="sent") if name == "delivery" else digest(stage="sent")
+    address = f"/admin/alerts/{name}/"
+    assert client.get(f"{address}{row.pk}/change/").status_code == 200
+    assert client.post(f"{address}{row.pk}/change/", {}).status_code == 403
+    assert client.post(f"{address}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert client.get(f"{address}add/").status_code == 403
+
+
+@pytest.mark.parametrize("count", [1, 8])
+@pytest.mark.parametrize(
+    ("name", "questions"),
+    # Session, user, two of permissions, two of counts, the rows; the lists of a filter; the two of the dates.
+    [("watchlist", 7), ("subscription", 8), ("delivery", 9), ("digest", 9)],
+)
+def test_each_list_asks_the_same_number_of_questions(
+    client: Client,
+    manager: Any,
+    name: str,
+    questions: int,
+    count: int,
+    django_assert_num_queries: Any,
+) -> None:
+    for hour in range(count):
+        delivery(stage="sent", digest=digest(stage="sent", hour=hour))
+    with django_assert_num_queries(questions):
+        assert client.get(f"/admin/alerts/{name}/").status_code == 200
