@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 _folder = tempfile.TemporaryDirectory(prefix="facewatch-tests-", ignore_cleanup_errors=True)
 
@@ -13,4 +14,4 @@ for _name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"):
 os.environ["FACEWATCH_DATA_DIR"] = _folder.name
 os.environ["FACEWATCH_LOG_LEVEL"] = "WARNING"
 # WhiteNoise warns about a folder of static files that is not there.
-os.mkdir(os.path.join(_folder.name, "static"))
+(Path(_folder.name) / "static").mkdir()

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ def empty_queue() -> Iterator[None]:
 
 
 def test_a_message_is_json_and_comes_back_the_same() -> None:
-    task = tasks.detect_faces.s("0f", priority=7, expires=datetime(2030, 1, 1, tzinfo=timezone.utc))
+    task = tasks.detect_faces.s("0f", priority=7, expires=datetime(2030, 1, 1, tzinfo=UTC))
     task.resolve_expires()
     message = queues.huey._registry.create_message(task)
     data = JsonSerializer().serialize(message)

@@ -1,6 +1,6 @@
 """Periodic work fires once per window."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,7 +9,7 @@ from ledger.models import Window
 
 pytestmark = pytest.mark.django_db
 
-NOON = datetime(2030, 5, 5, 12, 0, 30, tzinfo=timezone.utc)
+NOON = datetime(2030, 5, 5, 12, 0, 30, tzinfo=UTC)
 
 
 def test_the_first_enters_a_window_and_the_second_does_not() -> None:
