@@ -55,8 +55,10 @@ class Email:
     """The channel: one mail to one address."""
 
     def __init__(self) -> None:
-        self._backend: BaseEmailBackend | None = None
-        self._mail: EmailMultiAlternatives | None = None
+        # Django's own SMTP back end does not tell how far it came.
+        ours = settings.EMAIL_BACKEND == DJANGO_SMTP
+        self._backend: BaseEmailBackend = SmtpBackend() if ours else get_connection()
+        self._mail = EmailMultiAlternatives()
 
     def open(self, notice: Notice) -> None:
         try:
@@ -64,9 +66,6 @@ class Email:
         except ValidationError as error:
             raise Permanent("This is not an e-mail address.", code="bad_address") from error
         self._mail = letters.compose(notice)
-        # Django's own SMTP back end does not tell how far it came.
-        ours = settings.EMAIL_BACKEND == DJANGO_SMTP
-        self._backend = SmtpBackend() if ours else get_connection()
         try:
             self._backend.open()
         except smtplib.SMTPResponseException as error:
@@ -78,8 +77,6 @@ class Email:
             ) from error
 
     def send(self) -> None:
-        if self._backend is None or self._mail is None:
-            raise RuntimeError("send() before open()")
         try:
             self._backend.send_messages([self._mail])
         except smtplib.SMTPRecipientsRefused as error:
@@ -87,15 +84,12 @@ class Email:
             raise self._refusal(code, answer) from error
         except smtplib.SMTPResponseException as error:
             raise self._refusal(error.smtp_code, error.smtp_error) from error
-        except smtplib.SMTPNotSupportedError as error:
-            raise Permanent(str(error), code="not_supported") from error
         except Exception as error:  # each back end raises its own kinds
             raise self._lost(f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
-        if self._backend is not None:
-            with suppress(Exception):
-                self._backend.close()
+        with suppress(Exception):
+            self._backend.close()
 
     def _refusal(self, code: int, answer: bytes | str) -> ChannelError:
         """Return the error of an SMTP answer: 5xx for good, 4xx for now, anything else is no answer."""

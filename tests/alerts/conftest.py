@@ -32,32 +32,39 @@ class Mailbox:
     recipients: list[str] = field(default_factory=list)
     conversations: int = 0
 
-    async def handle_MAIL(
+    async def handle_MAIL(  # noqa: N802 (aiosmtpd calls it by this name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         self.conversations += 1
         if self.greeting == "drop":
-            server.transport.abort()
+            hang_up(server)
         envelope.mail_from = address
         return self.greeting
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd calls it by this name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         envelope.rcpt_tos.append(address)
         return self.refusals.get(address, OK)
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802 (aiosmtpd calls it by this name)
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         if self.answer.startswith(("250", "hang", "drop")):
             content = envelope.content
             assert isinstance(content, bytes)
-            self.mails.append(message_from_bytes(content, policy=policy.default))  # type: ignore[arg-type]
+            self.mails.append(message_from_bytes(content, policy=policy.default))
             self.recipients += envelope.rcpt_tos
         if self.answer == "drop":
-            server.transport.abort()
+            hang_up(server)
         if self.answer == "hang":
             await asyncio.sleep(2)
         return self.answer
+
+
+def hang_up(server: SMTP) -> None:
+    assert isinstance(server.transport, asyncio.Transport)
+    server.transport.abort()
 
 
 def deny(*_: Any) -> AuthResult:

@@ -11,7 +11,8 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from alerts import deliveries, watch
+from alerts import deliveries, sending, watch
+from alerts.channels import Notice
 from alerts.models import Delivery, Subscription
 from ledger import leases
 from ledger.sweep import sweep
@@ -216,7 +217,7 @@ def test_a_deleted_alert_is_not_told(mailbox: Mailbox) -> None:
     assert mailbox.mails == []
 
 
-def sending(delivery: Delivery) -> leases.Lease[Delivery]:
+def handing_over(delivery: Delivery) -> leases.Lease[Delivery]:
     """The lease of a worker in the midst of handing the message over."""
     lease = leases.claim(Delivery, delivery.pk, stage=PENDING)
     assert lease is not None
@@ -226,7 +227,7 @@ def sending(delivery: Delivery) -> leases.Lease[Delivery]:
 
 def test_what_a_dead_sender_left_becomes_unknown_and_is_not_woken() -> None:
     delivery = pending()
-    sending(delivery)
+    handing_over(delivery)
     assert sweep().chores["deliveries of unknown end"] == 0
     with time_machine.travel(timezone.now() + timedelta(seconds=Delivery.LEASE_SECONDS + 1)):
         report = sweep()
@@ -238,7 +239,7 @@ def test_what_a_dead_sender_left_becomes_unknown_and_is_not_woken() -> None:
 
 def test_a_sender_that_was_only_slow_still_tells_how_it_ended() -> None:
     delivery = pending()
-    lease = sending(delivery)
+    lease = handing_over(delivery)
     with time_machine.travel(timezone.now() + timedelta(seconds=Delivery.LEASE_SECONDS + 1)):
         sweep()
         leases.finish(lease, stage="sent")
@@ -252,9 +253,18 @@ def test_a_lost_lease_keeps_a_stalled_worker_from_sending(mailbox: Mailbox) -> N
     assert stalled is not None
     with time_machine.travel(timezone.now() + timedelta(seconds=Delivery.LEASE_SECONDS + 1)):
         delivered(delivery)
-        with pytest.raises(leases.LeaseLost):
-            leases.move(stalled, stage="sending")
+        notice = Notice(id=delivery.pk, target=delivery.target, alerts=[delivery.alert])
+        sending.send(stalled, notice, channel="email")
     assert len(mailbox.mails) == 1
+    delivery.refresh_from_db()
+    assert delivery.stage == "sent"
+
+
+def test_an_answer_that_is_none_leaves_the_end_unknown(mailbox: Mailbox) -> None:
+    mailbox.answer = "299 Perhaps"
+    delivery = delivered(pending())
+    assert (delivery.stage, delivery.error_code) == ("unknown", "no_answer")
+    assert "299 Perhaps" in delivery.error_detail
 
 
 @pytest.mark.parametrize("stage", ["failed", "unknown", "dropped"])
