@@ -1,6 +1,6 @@
 """What the pages show of alerts."""
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery, UUIDField
 
 from alerts.models import Alert
 from recognition.models import KnownFace
@@ -17,7 +17,7 @@ def with_evidence(alerts: "QuerySet[Alert]") -> "QuerySet[Alert]":
     return (
         alerts.select_related("person__merged_into", "watchlist", "photo", "face", "reviewed_by")
         .defer("face__landmarks")
-        .annotate(known_face_id=Subquery(best.values("face_id")[:1]))
+        .annotate(known_face_id=Subquery(best.values("face_id")[:1], output_field=UUIDField()))
     )
 
 

@@ -85,6 +85,11 @@ class View:
     marks: list[Mark]
 
     @property
+    def stage(self) -> str:
+        """The name of the photo's stage, in the reader's language."""
+        return str(Photo.Stage(self.photo.stage).label)
+
+    @property
     def is_final(self) -> bool:
         """Whether nothing more happens to it by itself."""
         return self.photo.stage in FINAL_STAGES

@@ -1,0 +1,268 @@
+import re
+import uuid
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import QuerySet
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks, Settings
+
+from demo import photos as demo_photos
+from ledger import queues
+from recognition.models import Photo
+from tests import make
+
+RECENT = "/photos/"
+
+
+def demo_file(name: str) -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, demo_photos.path(name).read_bytes())
+
+
+def shown(client: Client, path: str) -> list[Photo]:
+    """The photos of a list, in their order."""
+    return [view.photo for view in client.get(path).context["views"]]
+
+
+@pytest.mark.usefixtures("photos_folder")
+class TestUploadWithoutScripts:
+    def test_files_are_stored_and_their_workers_woken(
+        self,
+        client: Client,
+        uploader: Any,
+        django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    ) -> None:
+        queues.huey.flush()
+        files = [demo_file("obama-2005.jpg"), demo_file("coffee.png")]
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = client.post("/upload/", {"image": files}, follow=True)
+        assert Photo.objects.filter(owner=uploader, stage="uploaded").count() == 2
+        assert queues.length() == 2
+        assert b"coffee.png is stored." in answer.content
+        queues.huey.flush()
+
+    def test_the_same_file_again_is_told_and_not_stored(
+        self, client: Client, uploader: object
+    ) -> None:
+        client.post("/upload/", {"image": demo_file("coffee.png")})
+        answer = client.post("/upload/", {"image": demo_file("coffee.png")}, follow=True)
+        assert b"was uploaded before" in answer.content
+        assert Photo.objects.count() == 1
+
+    def test_a_refused_file_is_named_with_its_reason_and_the_others_are_kept(
+        self, client: Client, uploader: object
+    ) -> None:
+        text = SimpleUploadedFile("notes.jpg", b"Dear diary")
+        files = [text, demo_file("coffee.png")]
+        answer = client.post("/upload/", {"image": files}, follow=True)
+        (told,) = re.findall(rb'class="message error"[^>]*>notes.jpg: ([^<]+)<', answer.content)
+        assert told
+        assert Photo.objects.count() == 1
+
+    def test_a_full_backlog_is_told_with_the_time_to_wait(
+        self, client: Client, uploader: object, settings: Settings
+    ) -> None:
+        settings.MAX_BACKLOG = 0
+        answer = client.post("/upload/", {"image": demo_file("coffee.png")}, follow=True)
+        assert re.search(rb"coffee.png: too many .* in \d+ seconds", answer.content)
+        assert not Photo.objects.exists()
+
+    def test_no_file_is_told(self, client: Client, uploader: object) -> None:
+        assert b"Choose a photo first." in client.post("/upload/", follow=True).content
+
+
+def test_who_may_not_upload_is_refused_and_not_led_there(client: Client, db: None) -> None:
+    client.force_login(make.user("nemo"))
+    assert client.get("/upload/").status_code == 403
+    assert b"/upload/" not in client.get("/photos/").content
+
+
+def test_the_upload_page_shows_ones_own_latest_uploads(client: Client, uploader: object) -> None:
+    make.photo()
+    mine = make.photo(owner=uploader, stage="uploaded")
+    assert shown(client, "/upload/") == [mine]
+
+
+def test_the_upload_page_costs_the_same_for_many_photos(
+    client: Client, uploader: object, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(5):
+        face = make.face(photo=make.photo(owner=uploader))
+        make.sighting(person=make.person(), face=face)
+    # Session, user, 2 × permissions; photos, faces, sightings.
+    with django_assert_num_queries(7):
+        client.get("/upload/")
+
+
+def test_an_uploader_lists_their_own_uploads_only(client: Client, uploader: object) -> None:
+    make.photo()
+    mine = make.photo(owner=uploader)
+    make.photo(owner=uploader, purpose="enrolment", person=make.person())
+    assert shown(client, RECENT) == [mine]
+
+
+def test_an_operator_lists_everybodys_uploads_newest_first(
+    client: Client, operator: object
+) -> None:
+    first, second = make.photo(), make.photo()
+    assert shown(client, RECENT) == [second, first]
+
+
+def test_photos_are_filtered_by_stage_source_and_person(client: Client, operator: object) -> None:
+    failed = make.photo(stage="failed")
+    gate = make.photo(source="gate 2")
+    face = make.face()
+    into = make.person("Ada Example")
+    make.sighting(person=make.person("A. E.", merged_into=into), face=face)
+    assert shown(client, f"{RECENT}?stage=failed") == [failed]
+    assert shown(client, f"{RECENT}?source=gate+2") == [gate]
+    assert shown(client, f"{RECENT}?person=ada") == [face.photo]
+    assert shown(client, f"{RECENT}?person=nobody") == []
+    assert len(shown(client, f"{RECENT}?stage=nonsense")) == 3
+
+
+def test_the_link_to_older_photos_keeps_the_filter(client: Client, operator: object) -> None:
+    photos = [make.photo(stage="failed") for _ in range(49)]
+    make.photo()
+    answer = client.get(f"{RECENT}?stage=failed")
+    assert len(answer.context["views"]) == 48
+    (link,) = re.findall(r'href="([^"]+)" rel="next"', answer.content.decode())
+    assert shown(client, RECENT + link.replace("&amp;", "&")) == [photos[0]]
+
+
+def test_the_list_costs_the_same_for_many_photos(
+    client: Client, operator: object, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(5):
+        make.sighting(person=make.person(), face=make.face())
+    # Session, user, 2 × permissions; photos, faces, sightings.
+    with django_assert_num_queries(7):
+        client.get(RECENT)
+
+
+def test_a_photo_is_seen_by_its_owner_and_by_operators_alone(
+    client: Client, uploader: object
+) -> None:
+    mine, other = make.photo(owner=uploader), make.photo()
+    assert client.get(f"/photos/{mine.pk}/").status_code == 200
+    assert client.get(f"/photos/{other.pk}/").status_code == 404
+    assert client.get(f"/photos/{other.pk}/tile/").status_code == 404
+    assert client.get(f"/photos/{uuid.uuid4()}/").status_code == 404
+    client.force_login(make.user("otto", role="operator"))
+    assert client.get(f"/photos/{other.pk}/").status_code == 200
+
+
+def test_a_photo_shows_a_box_for_each_face_with_its_candidates(
+    client: Client, operator: object
+) -> None:
+    photo = make.photo(width=640, height=480)
+    seen, stranger = make.face(photo=photo, x=50), make.face(photo=photo, index=1, x=400)
+    make.sighting(person=make.person("Ada Example"), face=seen, distance=0.41)
+    make.sighting(person=make.person("Bob Example"), face=seen, distance=0.52, rank=2)
+    html = client.get(f"/photos/{photo.pk}/").content.decode()
+    assert 'viewBox="0 0 640 480"' in html
+    assert html.count("<rect ") == 2
+    assert f'<rect x="{stranger.x}" y="20" width="100" height="110"/>' in html
+    assert "1 Ada Example 0.41</text>" in html
+    assert "possible Ada Example, 0.41" in html
+    assert "<li>Bob Example, 0.52</li>" in html
+    assert "nobody known" in html
+    assert f"/api/v1/photos/{photo.pk}/image/" in html
+    assert f"/api/v1/faces/{seen.pk}/chip/" in html
+
+
+def test_someone_merged_into_another_is_shown_as_the_other(
+    client: Client, operator: object
+) -> None:
+    face = make.face()
+    merged = make.person("A. E.", merged_into=make.person("Ada Example"))
+    make.sighting(person=merged, face=face)
+    html = client.get(f"/photos/{face.photo_id}/").content.decode()
+    assert "possible Ada Example" in html
+    assert "A. E." not in html
+
+
+def test_names_are_shown_as_text(client: Client, operator: object) -> None:
+    face = make.face()
+    make.sighting(person=make.person("<script>alert(1)</script>"), face=face)
+    for path in (f"/photos/{face.photo_id}/", RECENT):
+        assert b"<script>alert" not in client.get(path).content
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "anchor", "dy"),
+    [(10, 200, "start", "-0.4em"), (10, 0, "start", "1.1em"), (500, 200, "end", "-0.4em")],
+)
+def test_labels_stay_within_the_photo(
+    client: Client, operator: object, x: int, y: int, anchor: str, dy: str
+) -> None:
+    face = make.face(x=x, y=y)
+    html = client.get(f"/photos/{face.photo_id}/").content.decode()
+    assert f'dy="{dy}" text-anchor="{anchor}"' in html
+
+
+@pytest.mark.parametrize("path", ["/photos/{}/", "/photos/{}/tile/"])
+def test_a_page_in_work_asks_again_and_hears_of_the_next_stage_alone(
+    client: Client, uploader: object, path: str
+) -> None:
+    photo = make.photo(owner=uploader, stage="uploaded")
+    url = path.format(photo.pk)
+    assert f'hx-get="{url}?seen=uploaded"' in client.get(url).content.decode()
+    assert client.get(f"{url}?seen=uploaded").status_code == 204
+    Photo.objects.update(stage="done")
+    answer = client.get(f"{url}?seen=uploaded")
+    assert answer.status_code == 200
+    assert b"hx-get" not in answer.content
+
+
+@pytest.mark.parametrize(
+    ("stage", "failed_stage", "pictures"),
+    [
+        ("uploaded", "", 0),
+        ("detected", "", 1),
+        ("failed", "uploaded", 0),
+        ("failed", "detected", 1),
+    ],
+)
+def test_a_picture_is_shown_once_a_worker_made_it(
+    client: Client, operator: object, stage: str, failed_stage: str, pictures: int
+) -> None:
+    photo = make.photo(stage=stage, failed_stage=failed_stage)
+    assert client.get(f"/photos/{photo.pk}/tile/").content.count(b"<img") == pictures
+
+
+def test_a_failed_photo_says_why_and_its_owner_tries_again(
+    client: Client, uploader: object
+) -> None:
+    photo = make.photo(
+        owner=uploader,
+        stage="failed",
+        failed_stage="uploaded",
+        error_code="unreadable_image",
+        error_detail="The photo is cut off.",
+    )
+    html = client.get(f"/photos/{photo.pk}/").content.decode()
+    assert "The photo is cut off." in html
+    assert f'action="/photos/{photo.pk}/retry/"' in html
+    answer = client.post(f"/photos/{photo.pk}/retry/", follow=True)
+    photo.refresh_from_db()
+    assert photo.stage == "uploaded"
+    assert b"The photo is tried again." in answer.content
+    answer = client.post(f"/photos/{photo.pk}/retry/", follow=True)
+    assert b"has not failed" in answer.content
+
+
+def test_a_retry_needs_a_post_and_the_right(client: Client, db: None) -> None:
+    photo = make.photo(stage="failed", failed_stage="uploaded")
+    viewer = make.user("vera")
+    viewer.user_permissions.add(*_permissions("view_photo"))
+    client.force_login(viewer)
+    assert client.get(f"/photos/{photo.pk}/retry/").status_code == 405
+    assert client.post(f"/photos/{photo.pk}/retry/").status_code == 403
+    assert b"/retry/" not in client.get(f"/photos/{photo.pk}/").content
+
+
+def _permissions(*codenames: str) -> "QuerySet[Permission]":
+    return Permission.objects.filter(codename__in=codenames)
