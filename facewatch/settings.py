@@ -223,6 +223,15 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {
+        "asked_for": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: (
+                getattr(record, "status_code", 0) != 503
+                or record.args != ("Service Unavailable", "/readyz")
+            ),
+        }
+    },
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {
@@ -231,6 +240,8 @@ LOGGING = {
     },
     "loggers": {
         # One line a consumer's polling or start-up step is noise; its warnings are not.
-        "huey": {"level": "WARNING"}
+        "huey": {"level": "WARNING"},
+        # That a worker is missing is the answer of /readyz, which monitors ask for often, and no error of the server.
+        "django.request": {"filters": ["asked_for"]},
     },
 }

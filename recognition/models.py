@@ -8,6 +8,7 @@ import numpy.typing as npt
 from django.conf import settings
 from django.core.validators import MinLengthValidator
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
@@ -25,7 +26,7 @@ class EmbeddingField(models.BinaryField):
     def get_db_prep_value(
         self,
         value: object,
-        connection: object,
+        connection: BaseDatabaseWrapper,
         prepared: bool = False,  # noqa: FBT001, FBT002 (Django's signature)
     ) -> object:
         if isinstance(value, np.ndarray):
