@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from demo import photos as demo_photos
@@ -30,6 +32,13 @@ def engine() -> Engine:
 def known(engine: Engine) -> Gallery:
     """A gallery that has read nothing yet, like a fresh worker's."""
     return Gallery(engine=engine.name, dimensions=engine.dimensions)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """The test database is a file, as in an installation: in memory, threads do not wait for each other's locks."""
+    database = connections["default"].settings_dict
+    database["TEST"]["NAME"] = str(settings.DATA_DIR / "test.sqlite3")
 
 
 @pytest.fixture(scope="session")
