@@ -51,7 +51,14 @@ class AlertAdmin(admin.ModelAdmin):
     form = VerdictForm
     action_form = ReasonForm
     change_form_template = "admin/alerts/alert/change_form.html"
-    list_display = ("faces", "status_badge", "person", "watchlist", "distance_shown", "created_at")
+    list_display = (
+        "faces",
+        "status_badge",
+        "person",
+        "watchlist_link",
+        "distance_shown",
+        "created_at",
+    )
     list_display_links = ("faces", "status_badge")
     list_filter = ("status", "historic", "watchlist", "created_at")
     list_per_page = 50
@@ -62,10 +69,11 @@ class AlertAdmin(admin.ModelAdmin):
     readonly_fields = (
         "status_badge",
         "person_link",
-        "watchlist",
+        "watchlist_link",
         "photo_link",
         "distance_shown",
-        "margin",
+        "threshold_shown",
+        "margin_shown",
         "historic",
         "created_at",
         "reviewed_by",
@@ -111,7 +119,20 @@ class AlertAdmin(admin.ModelAdmin):
 
     @admin.display(description=_lazy("distance"), ordering="distance")
     def distance_shown(self, alert: Alert) -> str:
-        return f"{alert.distance:.3f} (≤ {alert.threshold:g})"
+        return f"{alert.distance:.3f}"
+
+    @admin.display(description=_lazy("threshold then"))
+    def threshold_shown(self, alert: Alert) -> str:
+        return f"{alert.threshold:g}"
+
+    @admin.display(description=_lazy("next other person"))
+    def margin_shown(self, alert: Alert) -> str:
+        return "-" if alert.margin is None else _("%.3f farther") % alert.margin
+
+    @admin.display(description=_lazy("watch-list"))
+    def watchlist_link(self, alert: Alert) -> SafeString:
+        address = reverse("admin:alerts_watchlist_change", args=[alert.watchlist_id])
+        return format_html('<a href="{}">{}</a>', address, alert.watchlist)
 
     @admin.display(description=_lazy("person"))
     def person_link(self, alert: Alert) -> SafeString:

@@ -1,7 +1,7 @@
 """The admin of what was sent, or could not be: deliveries of one alert, and digests."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -21,8 +21,7 @@ from recognition.admin import pictures, stages
 
 #: The facts of the ledger, at the end of a form.
 PROGRESS = (
-    "stage_badge",
-    "error",
+    "progress",
     "attempts",
     "next_try_at",
     "created_at",
@@ -55,12 +54,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
     @admin.display(description=_lazy("stage"), ordering="stage")
-    def stage_badge(self, row: Any) -> SafeString:
-        return stages.badge(row)
-
-    @admin.display(description=_lazy("error"))
-    def error(self, row: Any) -> str:
-        return f"{row.error_code}: {row.error_detail}".strip(": ")
+    def progress(self, row: Any) -> SafeString:
+        return stages.progress(row)
 
     @admin.display(description=_lazy("next try"), ordering="next_try_at")
     def next_try(self, row: Any) -> Any:
@@ -74,10 +69,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_display = (
         "target",
         "alert_link",
-        "mode",
-        "channel",
-        "stage_badge",
-        "error",
+        "way",
+        "progress",
         "next_try",
         "created_at",
     )
@@ -99,6 +92,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
         address = reverse("admin:alerts_alert_change", args=[alert.pk])
         return format_html('<a href="{}">{}, {}</a>', address, alert.person, alert.watchlist)
 
+    @admin.display(description=_lazy("how"))
+    def way(self, delivery: Delivery) -> str:
+        return f"{delivery.get_channel_display()}, {delivery.get_mode_display()}"
+
     @admin.action(permissions=["change"], description=_lazy("Send selected deliveries again"))
     def send_again(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> None:
         _send_again(request, queryset, put_back=deliveries.send_again, wake=tasks.wake_delivery)
@@ -110,12 +107,10 @@ class DigestAdmin(ReadOnlyAdmin):
 
     list_display = (
         "recipient",
+        "progress",
         "mode",
-        "window_start",
         "window_end",
         "alert_count",
-        "stage_badge",
-        "error",
         "next_try",
     )
     list_filter = (stages.StageFilter, "mode", "created_at")
@@ -130,9 +125,10 @@ class DigestAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Digest]":
-        rows = Delivery.objects.filter(digest=OuterRef("pk")).order_by().values("digest")
-        count = Subquery(rows.annotate(count=Count("pk")).values("count"))
-        return super().get_queryset(request).annotate(alerts_in_it=Coalesce(count, 0))
+        sent = Delivery.objects.filter(digest=OuterRef("pk")).order_by().values("digest")
+        count = Subquery(sent.annotate(count=Count("pk")).values("count"))
+        rows = cast("QuerySet[Digest]", super().get_queryset(request))
+        return rows.annotate(alerts_in_it=Coalesce(count, 0))
 
     @admin.display(description=_lazy("alerts"), ordering="alerts_in_it")
     def alert_count(self, digest: Any) -> int:

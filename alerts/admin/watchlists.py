@@ -1,6 +1,6 @@
 """The admin of watch-lists and of who hears of their alerts."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
@@ -38,7 +38,7 @@ class WatchListAdmin(admin.ModelAdmin):
         "name",
         "is_active",
         "people_count",
-        "effective_threshold",
+        "threshold_in_force",
         "open_alerts",
         "created_at",
     )
@@ -63,11 +63,8 @@ class WatchListAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> "QuerySet[WatchList]":
         people = WatchList.people.through.objects.filter(watchlist=OuterRef("pk")).order_by()
         unjudged = Alert.objects.filter(watchlist=OuterRef("pk"), status=Alert.Status.OPEN)
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(people_on_it=_count(people), alerts_open=_count(unjudged.order_by()))
-        )
+        rows = cast("QuerySet[WatchList]", super().get_queryset(request))
+        return rows.annotate(people_on_it=_count(people), alerts_open=_count(unjudged.order_by()))
 
     @admin.display(description=_lazy("people"), ordering="people_on_it")
     def people_count(self, watchlist: Any) -> int:
@@ -76,6 +73,11 @@ class WatchListAdmin(admin.ModelAdmin):
     @admin.display(description=_lazy("open alerts"), ordering="alerts_open")
     def open_alerts(self, watchlist: Any) -> int:
         return int(watchlist.alerts_open)
+
+    @admin.display(description=_lazy("threshold"))
+    def threshold_in_force(self, watchlist: WatchList) -> str:
+        own = f"{watch.threshold_of(watchlist, engine=settings.ENGINE):g}"
+        return own if watchlist.threshold is not None else _("%s, recommended") % own
 
     @admin.display(description=_lazy("threshold in force"))
     def effective_threshold(self, watchlist: WatchList) -> str:

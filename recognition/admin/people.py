@@ -3,14 +3,14 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery, UUIDField
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
@@ -86,7 +86,8 @@ class KnownFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Person]") -> "QuerySet[Person]":
         if self.value() not in ("yes", "no"):
             return queryset
-        return queryset.filter(best_face_id__isnull=self.value() == "no")
+        known = Exists(KnownFace.objects.filter(person=OuterRef("pk")))
+        return queryset.filter(known if self.value() == "yes" else ~known)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +112,9 @@ class PersonAdmin(admin.ModelAdmin):
     """People, and the photos that they are known by."""
 
     form = PersonForm
-    list_display = ("face_chip", "name", "known_count", "created_at")
+    list_display: tuple[Any, ...] = ("face_chip", "name", "known_count", "created_at")
     list_display_links = ("name",)
-    list_filter = (MergedFilter, KnownFilter, "created_at")
+    list_filter: tuple[Any, ...] = (MergedFilter, KnownFilter, "created_at")
     search_fields = ("name",)
     search_help_text = _lazy("Search by name")
     list_per_page = 50
@@ -128,11 +129,10 @@ class PersonAdmin(admin.ModelAdmin):
         known = KnownFace.objects.filter(person=OuterRef("pk"))
         count = known.order_by().values("person").annotate(count=Count("pk")).values("count")
         best = known.order_by("-face__quality", "pk").values("face_id")[:1]
-        return (
-            super()
-            .get_queryset(request)
-            .select_related("merged_into")
-            .annotate(best_face_id=Subquery(best), faces_known=Coalesce(Subquery(count), 0))
+        rows = cast("QuerySet[Person]", super().get_queryset(request))
+        return rows.select_related("merged_into").annotate(
+            best_face_id=Subquery(best, output_field=UUIDField()),
+            faces_known=Coalesce(Subquery(count), 0),
         )
 
     def get_search_results(

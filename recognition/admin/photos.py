@@ -1,6 +1,6 @@
 """The admin of photos: sending several at once, seeing what became of each, trying failed ones again."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -27,18 +27,18 @@ removal.register(Photo, KnownFace, lookup="face__photo")
 removal.register(Photo, Sighting, lookup="photo")
 
 
-class UploadForm(forms.Form):
+class UploadForm(forms.ModelForm):
     """New photos to look at, all from one source."""
 
     photos = incoming.PhotosField(
         label=_lazy("Photos"), help_text=_lazy("Several at once, as JPEG, PNG or WebP.")
     )
-    source = forms.CharField(
-        label=_lazy("Source"),
-        max_length=100,
-        required=False,
-        help_text=_lazy("Where they come from, such as a camera's name."),
-    )
+
+    class Meta:
+        model = Photo
+        fields = ("source",)
+
+    field_order = ("photos", "source")
 
 
 @admin.register(Photo)
@@ -47,15 +47,14 @@ class PhotoAdmin(admin.ModelAdmin):
 
     list_display = (
         "picture",
-        "stage_badge",
-        "purpose",
+        "progress",
+        "face_count",
+        "person_link",
         "source",
         "owner",
         "created_at",
-        "face_count",
-        "error_code",
     )
-    list_display_links = ("picture", "stage_badge")
+    list_display_links = ("picture", "progress")
     list_filter = (stages.StageFilter, "purpose", "created_at")
     list_select_related = ("owner", "person")
     list_per_page = 50
@@ -63,9 +62,8 @@ class PhotoAdmin(admin.ModelAdmin):
     search_fields = ("source", "owner__username", "person__name")
     search_help_text = _lazy("Search by source, owner, or enrolled person")
     actions = ("retry_photos",)
-    fields = readonly_fields = (
-        "stage_badge",
-        "error",
+    readonly_fields = (
+        "progress",
         "attempts",
         "purpose",
         "person_link",
@@ -86,35 +84,35 @@ class PhotoAdmin(admin.ModelAdmin):
         """Allow actions to those with the permission, and writing into a single photo to nobody."""
         return obj is None and super().has_change_permission(request)
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [name for name in self.readonly_fields if name != "person_link" or obj.person_id]
+
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Photo]":
         faces = Face.objects.filter(photo=OuterRef("pk")).order_by().values("photo")
         count = faces.annotate(count=Count("pk")).values("count")
-        return super().get_queryset(request).annotate(faces_found=Coalesce(Subquery(count), 0))
+        rows = cast("QuerySet[Photo]", super().get_queryset(request))
+        return rows.annotate(faces_found=Coalesce(Subquery(count), 0))
 
     @admin.display(description=_lazy("photo"))
     def picture(self, photo: Photo) -> SafeString:
         return pictures.thumbnail(photo)
 
     @admin.display(description=_lazy("stage"), ordering="stage")
-    def stage_badge(self, photo: Photo) -> SafeString:
-        return stages.badge(photo)
+    def progress(self, photo: Photo) -> SafeString:
+        return stages.progress(photo)
 
     @admin.display(description=_lazy("faces"), ordering="faces_found")
     def face_count(self, photo: Any) -> int:
         return int(photo.faces_found)
 
-    @admin.display(description=_lazy("error"))
-    def error(self, photo: Photo) -> str:
-        return f"{photo.error_code}: {photo.error_detail}" if photo.error_code else ""
-
     @admin.display(description=_lazy("size"))
     def size(self, photo: Photo) -> str:
         return f"{photo.width} × {photo.height}, {photo.format}, {photo.bytes / 1000:.0f} kB"
 
-    @admin.display(description=_lazy("enrolment of"))
-    def person_link(self, photo: Photo) -> str | SafeString:
+    @admin.display(description=_lazy("enrols"), empty_value="-")
+    def person_link(self, photo: Photo) -> SafeString | None:
         if photo.person is None:
-            return ""
+            return None
         address = reverse("admin:recognition_person_change", args=[photo.person.pk])
         return format_html('<a href="{}">{}</a>', address, photo.person)
 
@@ -156,7 +154,7 @@ class PhotoAdmin(admin.ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> Any:
         photo = self.get_object(request, object_id)
-        context: dict[str, Any] = {}
+        context: dict[str, Any] = {"may_retry": self.has_change_permission(request)}
         if photo:
             candidates = Sighting.objects.select_related("person").order_by("rank")
             faces = Face.objects.filter(photo=photo).defer("landmarks").order_by("index")

@@ -17,6 +17,14 @@ def badge(row: Any) -> SafeString:
     )
 
 
+def progress(row: Any) -> SafeString:
+    """Return the stage of a row, and below it what went wrong, if something did."""
+    if not row.error_code:
+        return badge(row)
+    why = f"{row.error_code}: {row.error_detail}".rstrip(": ")
+    return format_html('{}<div class="fw-why">{}</div>', badge(row), why)
+
+
 class StageFilter(admin.SimpleListFilter):
     """Rows in one stage. The field has no choices of its own, and Django would look for its values in every row."""
 

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 
 from alerts import review
@@ -53,10 +54,8 @@ def test_a_verdict_on_what_somebody_changed_meanwhile_is_refused(
     review.decide(alert, status="dismissed", reason="A twin.", by=make.user(), version=1)
     response = client.post(change(alert), {"seen_version": seen, "_confirm": "on"})
     assert response["Location"] == change(alert)
-    assert told(response) == [
-        "Your verdict was not stored. "
-        "The alert was changed by someone else meanwhile; look at it again."
-    ]
+    (line,) = told(response)
+    assert line.startswith("Your verdict was not stored. The alert was changed by someone else")
     alert.refresh_from_db()
     assert (alert.status, alert.reason) == ("dismissed", "A twin.")
 
@@ -96,8 +95,6 @@ def test_alerts_are_neither_added_nor_deleted(client: Client, manager: Any, aler
 
 
 def test_who_may_only_view_gets_no_buttons(client: Client, db: None, alert: Alert) -> None:
-    from django.contrib.auth.models import Permission
-
     user = make.user("vic", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename="view_alert"))
     client.force_login(user)

@@ -39,8 +39,8 @@ def test_photos_sent_with_a_person_become_known_faces_or_say_why_not(
 
     for photo in Photo.objects.all():
         make.recognised(photo, engine=engine, known=known)
-    page = client.get(reverse("admin:recognition_person_enrolments", args=[person.pk]))
-    html = page.content.decode()
+    part = client.get(reverse("admin:recognition_person_enrolments", args=[person.pk]))
+    html = part.content.decode()
     assert "data-busy" not in html
     assert html.count("fw-badge fw-done") == 2
     faces = [str(known.face_id) for known in person.known_faces.all()]
@@ -245,6 +245,17 @@ def test_people_are_found_by_name_and_by_whether_they_are_known(
     assert b"Unknown Two" not in client.get(f"{LIST}?q=known+one").content
     assert b"Known One" not in client.get(f"{LIST}?known=no").content
     assert b"Unknown Two" not in client.get(f"{LIST}?known=yes").content
+
+
+def test_the_list_shows_the_best_face_of_each(client: Client, manager: Any) -> None:
+    person = make.person()
+    enrolment = make.photo(person=person, purpose="enrolment")
+    poor = make.known_face(person)
+    best = make.face(photo=enrolment, quality=0.95)
+    KnownFace.objects.create(person=person, face=best, revision=100)
+    page = client.get(LIST).content.decode()
+    assert f"/api/v1/faces/{best.pk}/chip/" in page
+    assert str(poor.face_id) not in page
 
 
 def test_only_people_who_stand_for_themselves_are_offered(client: Client, manager: Any) -> None:

@@ -120,6 +120,21 @@ def test_failed_photos_are_tried_again_and_others_left(client: Client, manager: 
     assert told(response) == ["1 photo will be looked at again.", "1 had not failed."]
 
 
+def test_a_failed_photo_says_why_and_can_be_tried_again_from_its_page(
+    client: Client, manager: Any
+) -> None:
+    photo = make.photo(
+        stage="failed",
+        failed_stage="uploaded",
+        error_code="worker_died",
+        error_detail="Five times.",
+    )
+    page = client.get(change(photo)).content.decode()
+    assert "worker_died: Five times." in page
+    assert 'name="action" value="retry_photos"' in page
+    assert "retry_photos" not in client.get(change(make.photo())).content.decode()
+
+
 def test_deleting_photos_tells_what_goes_and_leaves_tombstones(
     client: Client, manager: Any
 ) -> None:

@@ -31,10 +31,13 @@ def test_a_list_shows_the_threshold_in_force_beside_the_recommended_one(
     client: Client, manager: Any
 ) -> None:
     recommended = f"{THRESHOLDS['dlib'].alert:g}"
-    make.watchlist("Usual")
-    make.watchlist("Strict", threshold=0.31)
+    usual, strict = make.watchlist("Usual"), make.watchlist("Strict", threshold=0.31)
     page = client.get("/admin/alerts/watchlist/").content.decode()
+    assert f">{recommended}, recommended<" in page
+    assert ">0.31<" in page
+    page = client.get(f"/admin/alerts/watchlist/{usual.pk}/change/").content.decode()
     assert f"{recommended}, as recommended for dlib" in page
+    page = client.get(f"/admin/alerts/watchlist/{strict.pk}/change/").content.decode()
     assert f"0.31 (dlib: {recommended} recommended)" in page
 
 
