@@ -45,6 +45,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     recent = browsing.with_faces(mine.order_by("-created_at", "-id"))[:RECENT_UPLOADS]
     context = {
         "views": [browsing.view_of(photo) for photo in recent],
+        "most_bytes": str(settings.MAX_UPLOAD_BYTES),
         "most_megabytes": settings.MAX_UPLOAD_BYTES // 1_000_000,
     }
     return render(request, "recognition/upload.html", context)

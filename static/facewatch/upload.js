@@ -46,7 +46,9 @@ function add(files) {
     if (file.type.startsWith("image/")) showPreview(tile, URL.createObjectURL(file));
     tile.querySelector(".again").addEventListener("click", () => enqueue(file, tile));
     list.prepend(tile);
-    enqueue(file, tile);
+    // The server refuses it as well, but may end the connection before its reason is read.
+    if (file.size > Number(form.dataset.mostBytes)) refuse(tile, form.dataset.large);
+    else enqueue(file, tile);
   }
 }
 
@@ -86,7 +88,7 @@ function send(file, tile) {
     sending -= 1;
     sendNext();
     if (request.status === 200 || request.status === 202) accept(file, tile, request);
-    else refuse(file, tile, request);
+    else refuse(tile, reason(request), request.status === 0 || request.status >= 500);
   });
   request.open("POST", form.dataset.api);
   request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
@@ -97,24 +99,31 @@ function send(file, tile) {
 /** Put the server's own tile in the place of ours; it stays live until the photo is final. */
 async function accept(file, tile, request) {
   const { id } = JSON.parse(request.responseText);
+  const answer = await fetch(form.dataset.tile.replace("00000000-0000-0000-0000-000000000000", id));
+  const body = document.createElement("template");
+  body.innerHTML = await answer.text();
+  const live = body.content.querySelector(".tile");
+  if (!live) {
+    // Signed out meanwhile, or the photo is gone already: the server knows.
+    location.reload();
+    return;
+  }
   const preview = tile.querySelector("img");
-  document.getElementById(`photo-${id}`)?.remove();
-  await htmx.ajax("GET", form.dataset.tile.replace("00000000-0000-0000-0000-000000000000", id), {
-    target: tile,
-    swap: "outerHTML",
-  });
-  const place = document.querySelector(`#photo-${id} .tile-picture`);
-  if (place && !place.firstElementChild && preview) place.append(preview);
+  const place = live.querySelector(".tile-picture");
+  if (preview && !place.firstElementChild) place.append(preview);
+  document.getElementById(live.id)?.remove();
+  tile.replaceWith(live);
+  htmx.process(live);
   const outcome = request.status === 200 ? form.dataset.again : form.dataset.processing;
   said.textContent = `${file.name}: ${outcome}`;
 }
 
-function refuse(file, tile, request) {
+/** Say why a file is not stored; to try it again is of use only if it was for want of a server. */
+function refuse(tile, text, maySucceedLater = false) {
   tile.classList.add("refused");
   tile.querySelector("progress").hidden = true;
-  tile.querySelector(".bad").textContent = reason(request);
-  // The same file would be refused again unless it was for want of a server.
-  tile.querySelector(".again").hidden = request.status !== 0 && request.status < 500;
+  tile.querySelector(".bad").textContent = text;
+  tile.querySelector(".again").hidden = !maySucceedLater;
 }
 
 function reason(request) {

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,13 +103,18 @@ def test_chosen_photos_turn_to_names_without_a_reload_and_are_there_on_return(
     page = signed_in
     page.goto(f"{installation.url}/upload/")
     loads = count_loads(page)
-    choose(page, demo_photos.path("ardern-2022.jpg"), demo_photos.path("hopper.jpg"))
     tiles = page.locator("#uploads > .tile")
+    before = tiles.count()
+    names = ("ardern-2022.jpg", "hopper.jpg", "obama-2010.jpg", "biden-2010.jpg", "macron-2025.jpg")
+    choose(page, *map(demo_photos.path, names))
     known = tiles.filter(has_text="possible Jacinda Ardern, 0.3").first
     stranger = tiles.filter(has_text="1 face, nobody known").first
     for tile in (known, stranger):
         expect(tile).to_be_visible(timeout=PATIENCE)
         expect(tile.locator("img")).to_have_js_property("complete", value=True)
+    done = page.locator("#uploads > .tile.done")
+    expect(done).to_have_count(before + len(names), timeout=PATIENCE)
+    expect(tiles).to_have_count(before + len(names))
     assert loads() == 0
     page.get_by_role("link", name="Photos", exact=True).click()
     page.get_by_role("link", name="Upload", exact=True).click()
@@ -166,6 +171,39 @@ def test_a_refused_file_says_why_and_the_next_one_is_stored(
     assert "status of 400" in complaints.pop()
 
 
+def test_a_file_that_is_too_large_is_refused_before_it_is_sent(
+    signed_in: Page, installation: Installation, tmp_path: Path
+) -> None:
+    page = signed_in
+    huge = tmp_path / "huge.jpg"
+    with huge.open("wb") as file:
+        file.truncate(32_000_001)
+    page.goto(f"{installation.url}/upload/")
+    choose(page, huge)
+    tile = page.locator("#uploads > .tile").filter(has_text="huge.jpg")
+    expect(tile.get_by_role("alert")).to_have_text(
+        "The file is larger than 32 MB. Send a smaller one."
+    )
+
+
+def test_an_upload_without_a_server_can_be_tried_again(
+    signed_in: Page, installation: Installation, complaints: list[str]
+) -> None:
+    page = signed_in
+    page.goto(f"{installation.url}/upload/")
+    page.context.set_offline(True)
+    choose(page, demo_photos.path("macron-2014.jpg"))
+    tile = page.locator("#uploads > .tile").filter(has_text="macron-2014.jpg")
+    expect(tile.get_by_role("alert")).to_have_text("The connection broke. Nothing was stored.")
+    page.context.set_offline(False)
+    tile.get_by_role("button", name="Try again").click()
+    expect(tile).to_have_count(0, timeout=PATIENCE)
+    expect(page.locator("#uploads > .tile.done").first).to_be_visible(timeout=PATIENCE)
+    # Chromium logs whatever it cannot fetch while it is offline.
+    assert all("ERR_INTERNET_DISCONNECTED" in text for text in complaints)
+    complaints.clear()
+
+
 def test_without_scripts_the_form_stores_the_photo(
     page: Page, installation: Installation, token: str
 ) -> None:
@@ -216,6 +254,53 @@ def test_a_photo_in_work_becomes_done_on_its_own_page(
     expect(page.locator(".facts")).to_contain_text("done", timeout=PATIENCE)
     expect(page.locator(".boxes rect")).to_have_count(1)
     assert loads() == 0
+
+
+STUCK = """
+from datetime import timedelta
+from django.contrib.auth.models import User
+from django.utils import timezone
+from recognition.models import Photo
+photo = Photo.objects.create(
+    owner=User.objects.get(username="olga"), stage="uploaded", image="none.jpg", format="JPEG",
+    sha256="0" * 64, bytes=1, width=4, height=3, next_try_at=timezone.now() + timedelta(days=1),
+)
+print(photo.pk)
+"""
+
+
+@pytest.fixture
+def stuck(installation: Installation, token: str) -> Iterator[str]:
+    """The id of a photo of olga's that no worker will touch before tomorrow."""
+    photo_id = installation.manage("shell", "--verbosity", "0", "--command", STUCK).stdout.strip()
+    yield photo_id
+    installation.request("DELETE", f"/api/v1/photos/{photo_id}/", token=token)
+
+
+def test_a_photo_deleted_meanwhile_leaves_the_pages_that_show_it(
+    signed_in: Page, installation: Installation, token: str, stuck: str, complaints: list[str]
+) -> None:
+    page, tiles = signed_in, signed_in.context.new_page()
+    page.goto(f"{installation.url}/photos/{stuck}/")
+    tiles.goto(f"{installation.url}/photos/")
+    tile = tiles.locator(f"#photo-{stuck}")
+    expect(tile).to_contain_text("waiting")
+    installation.request("DELETE", f"/api/v1/photos/{stuck}/", token=token)
+    expect(tile).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_have_text("There is no such page")
+    # Chromium logs the answers that told of it.
+    assert any("status of 404" in text for text in complaints)
+    complaints.clear()
+
+
+def test_a_page_in_work_turns_to_the_sign_in_when_the_session_ends(
+    signed_in: Page, installation: Installation, stuck: str
+) -> None:
+    page = signed_in
+    page.goto(f"{installation.url}/photos/{stuck}/")
+    expect(page.get_by_text("Waits for a worker")).to_be_visible()
+    page.context.clear_cookies()
+    expect(page).to_have_url(f"{installation.url}/login/?next=/photos/{stuck}/")
 
 
 def test_every_page_is_accessible_and_fits_a_phone(
