@@ -114,7 +114,7 @@ class PersonAdmin(admin.ModelAdmin):
     form = PersonForm
     list_display: tuple[Any, ...] = ("face_chip", "name", "known_count", "created_at")
     list_display_links = ("name",)
-    list_filter: tuple[Any, ...] = (MergedFilter, KnownFilter, "created_at")
+    list_filter: ClassVar[tuple[Any, ...]] = (MergedFilter, KnownFilter, "created_at")
     search_fields = ("name",)
     search_help_text = _lazy("Search by name")
     list_per_page = 50

@@ -231,6 +231,22 @@ def test_a_failed_photo_is_tried_again_from_the_person(client: Client, manager: 
     assert told(client.post(address))[-1] == "The photo has not failed; nothing was done."
 
 
+def test_a_person_merged_before_shows_into_whom(client: Client, manager: Any) -> None:
+    goes = make.person("Goes", merged_into=make.person("Stays"))
+    assert b"Stays" in client.get(change(goes)).content
+
+
+def test_the_photos_of_a_person_are_for_those_who_may_see_and_change_them(
+    client: Client, db: None
+) -> None:
+    client.force_login(make.user("nora", is_staff=True))
+    photo = make.photo(person=make.person(), purpose="enrolment", stage="failed")
+    known = {"args": [photo.person_id]}
+    assert client.get(reverse("admin:recognition_person_enrolments", **known)).status_code == 403
+    retry = reverse("admin:recognition_person_retry", args=[photo.person_id, photo.pk])
+    assert client.post(retry).status_code == 403
+
+
 def test_a_photo_of_somebody_else_is_not_retried(client: Client, manager: Any) -> None:
     photo = make.photo(stage="failed", failed_stage="uploaded")
     address = reverse("admin:recognition_person_retry", args=[make.person().pk, photo.pk])
