@@ -226,10 +226,7 @@ LOGGING = {
     "filters": {
         "asked_for": {
             "()": "django.utils.log.CallbackFilter",
-            "callback": lambda record: (
-                getattr(record, "status_code", 0) != 503
-                or record.args != ("Service Unavailable", "/readyz")
-            ),
+            "callback": lambda record: record.args != ("Service Unavailable", "/readyz"),
         }
     },
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},

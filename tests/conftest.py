@@ -1,10 +1,13 @@
 """What all tests share: the demo's photos, the real engine, and users with roles."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.db import connections
+from django.db.models.signals import post_migrate
 from pytest_django import DjangoDbBlocker
 
 from demo import photos as demo_photos
@@ -12,6 +15,7 @@ from facewatch.roles import ensure_roles
 from recognition import loaded
 from recognition.engine import Engine
 from recognition.gallery import Gallery
+from recognition.models import GalleryState
 
 pytest_plugins = ["tests.installation"]
 
@@ -43,6 +47,17 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """The test database, with the groups of the roles, which an installation gets on its first start."""
-    with django_db_blocker.unblock():
+    """The test database, with what an installation gets on its first start: the roles, an empty gallery.
+
+    A test with real transactions empties the database when it ends; Django then sends `post_migrate`.
+    """
+
+    def furnish(**_: Any) -> None:
         ensure_roles()
+        GalleryState.objects.get_or_create(pk=1)
+
+    with django_db_blocker.unblock():
+        furnish()
+    # It comes once for each app that has models; permissions are there after the last.
+    last = [app for app in apps.get_app_configs() if app.models_module][-1]
+    post_migrate.connect(furnish, sender=last, weak=False)

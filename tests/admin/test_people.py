@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -51,7 +52,8 @@ def test_photos_sent_with_a_person_become_known_faces_or_say_why_not(
     refused = Photo.objects.get(stage="failed")
     thumbnail = f"/api/v1/photos/{refused.pk}/image/?size=thumbnail"
     assert thumbnail in html
-    assert client.get(thumbnail).status_code == 200
+    with closing(client.get(thumbnail)) as picture:
+        assert picture.status_code == 200
     assert list(person.watchlists.all()) == [watchlist]
 
 
@@ -241,8 +243,8 @@ def test_the_photos_of_a_person_are_for_those_who_may_see_and_change_them(
 ) -> None:
     client.force_login(make.user("nora", is_staff=True))
     photo = make.photo(person=make.person(), purpose="enrolment", stage="failed")
-    known = {"args": [photo.person_id]}
-    assert client.get(reverse("admin:recognition_person_enrolments", **known)).status_code == 403
+    known = [photo.person_id]
+    assert client.get(reverse("admin:recognition_person_enrolments", args=known)).status_code == 403
     retry = reverse("admin:recognition_person_retry", args=[photo.person_id, photo.pk])
     assert client.post(retry).status_code == 403
 

@@ -286,7 +286,7 @@ class TestWaiting:
         answer = operator.get(f"{URL}{make.photo(stage='uploaded').pk}/")
         assert "Preference-Applied" not in answer
 
-    @pytest.mark.django_db(transaction=True, serialized_rollback=True)
+    @pytest.mark.django_db(transaction=True)
     def test_a_photo_that_is_done_meanwhile_answers_then(self) -> None:
         client = token_client(make.user(is_superuser=True))
         photo = make.photo(stage="uploaded")

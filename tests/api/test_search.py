@@ -22,7 +22,7 @@ from tests.api.conftest import picture, problem, token_client
 URL = "/api/v1/search/"
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_says_who_it_is_and_keeps_nothing(
     photos_folder: Any, engine: Engine, known: Gallery
 ) -> None:
