@@ -51,7 +51,7 @@ def test_photos_sent_with_a_person_become_known_faces_or_say_why_not(
     refused = Photo.objects.get(stage="failed")
     thumbnail = f"/api/v1/photos/{refused.pk}/image/?size=thumbnail"
     assert thumbnail in html
-    assert b"".join(client.get(thumbnail).streaming_content).startswith(b"\xff\xd8")
+    assert client.get(thumbnail).getvalue().startswith(b"\xff\xd8")
     assert list(person.watchlists.all()) == [watchlist]
 
 
