@@ -9,6 +9,7 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 from huey.api import TaskWrapper
 
+from ledger import leases
 from ledger.models import Work
 
 
@@ -27,27 +28,20 @@ class Kind:
     def ready(self) -> "QuerySet[Any]":
         """Return the rows that nobody holds and whose time has come, oldest first."""
         now = timezone.now()
-        free = Q(lease_until=None) | Q(lease_until__lt=now)
-        return self.rows().filter(free, next_try_at__lte=now).order_by("created_at")
+        return self.rows().filter(leases.free(now), next_try_at__lte=now).order_by("created_at")
 
     def count(self) -> dict[str, Any]:
         """Return how many rows are `ready`, `leased` and `waiting` (for their next try), and the oldest's age."""
         now = timezone.now()
-        leased = Q(lease_until__gte=now)
+        free = leases.free(now)
         counts = self.rows().aggregate(
-            ready=Count(
-                "pk",
-                filter=~leased & Q(next_try_at__lte=now)
-                | Q(lease_until=None, next_try_at__lte=now),
-            ),
-            leased=Count("pk", filter=leased),
-            waiting=Count("pk", filter=(Q(lease_until=None) | ~leased) & Q(next_try_at__gt=now)),
+            ready=Count("pk", filter=free & Q(next_try_at__lte=now)),
+            leased=Count("pk", filter=Q(lease_until__gte=now)),
+            waiting=Count("pk", filter=free & Q(next_try_at__gt=now)),
             oldest=Min("created_at"),
         )
         oldest = counts.pop("oldest")
-        return counts | {
-            "oldest_seconds": round((now - oldest).total_seconds(), 1) if oldest else 0
-        }
+        return counts | {"oldest_seconds": age_seconds(oldest) if oldest else 0}
 
 
 #: All kinds, in the order of the way of a photo.

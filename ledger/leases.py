@@ -7,7 +7,7 @@ its token gone and must drop what it did (`LeaseLost`).
 import random
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from django.db.models import F, Q
@@ -45,7 +45,7 @@ def claim(model: type[W], pk: object, *, stage: str) -> Lease[W] | None:
     now = timezone.now()
     token = uuid.uuid4()
     claimed = (
-        model._default_manager.filter(_free(now), pk=pk, stage=stage, next_try_at__lte=now)
+        model._default_manager.filter(free(now), pk=pk, stage=stage, next_try_at__lte=now)
         .filter(attempts__lt=model.MAX_ATTEMPTS)
         .update(
             lease_token=token,
@@ -129,7 +129,8 @@ def backoff(attempts: int) -> timedelta:
     return timedelta(seconds=wait * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 (no secret)
 
 
-def _free(now: Any) -> Q:
+def free(now: datetime) -> Q:
+    """Return what holds of the rows that nobody holds at that moment."""
     return Q(lease_until=None) | Q(lease_until__lt=now)
 
 

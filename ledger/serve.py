@@ -155,10 +155,15 @@ def check_port(host: str, port: int) -> None:
             ) from error
 
 
+def reachable_at(host: str) -> str:
+    """Return the address at which a server that listens on `host` is reached from its own machine."""
+    return LOOPBACK if host in EVERYWHERE else host
+
+
 def listens(host: str, port: int) -> bool:
     """Return whether somebody listens there."""
     try:
-        with socket.create_connection((LOOPBACK if host in EVERYWHERE else host, port), timeout=1):
+        with socket.create_connection((reachable_at(host), port), timeout=1):
             return True
     except OSError:
         return False

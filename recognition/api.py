@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import FileResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -20,9 +20,9 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from ledger import backlog, workers
-from recognition import access, photos, searches, tasks, waiting
+from recognition import access, browsing, photos, searches, tasks, waiting
 from recognition.filters import PhotoFilter
-from recognition.models import Face, Photo, Sighting
+from recognition.models import Face, Photo
 from recognition.serializers import (
     ImageOnly,
     PhotoSerializer,
@@ -125,11 +125,7 @@ class PhotoViewSet(
         super().initial(request, *args, **kwargs)
 
     def get_queryset(self) -> "QuerySet[Photo]":
-        sightings = Sighting.objects.select_related("person__merged_into").order_by("rank")
-        faces = Face.objects.defer("landmarks").order_by("index")
-        return access.visible_photos(self.request.user).prefetch_related(
-            Prefetch("faces", faces), Prefetch("faces__sightings", sightings)
-        )
+        return browsing.with_faces(access.visible_photos(self.request.user))
 
     @extend_schema(
         request={"multipart/form-data": Upload},

@@ -8,8 +8,6 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from recognition.models import Face, Person, Photo, Sighting
 
-#: Stages in which nothing more happens by itself.
-FINAL_STAGES = (Photo.Stage.DONE, Photo.Stage.FAILED)
 #: Height of a label over a photo, as a share of the photo's longer side.
 LABEL_SHARE = 1 / 45
 #: A label whose face begins right of this share of the photo's width ends where its face ends.
@@ -92,13 +90,7 @@ class View:
     @property
     def is_final(self) -> bool:
         """Whether nothing more happens to it by itself."""
-        return self.photo.stage in FINAL_STAGES
-
-    @property
-    def has_picture(self) -> bool:
-        """Whether there is a picture to show: it is made when the faces are looked for."""
-        stage = self.photo.failed_stage or self.photo.stage
-        return stage in (Photo.Stage.DETECTED, Photo.Stage.DONE)
+        return self.photo.stage not in Photo.OPEN_STAGES
 
     @property
     def label_size(self) -> int:

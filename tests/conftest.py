@@ -1,5 +1,6 @@
 """What all tests share: the demo's photos, the real engine, and users with roles."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pytest_django import DjangoDbBlocker
 
 from demo import photos as demo_photos
 from facewatch.roles import ensure_roles
+from ledger import queues
 from recognition import loaded
 from recognition.engine import Engine
 from recognition.gallery import Gallery
@@ -61,3 +63,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     # It comes once for each app that has models; permissions are there after the last.
     last = [app for app in apps.get_app_configs() if app.models_module][-1]
     post_migrate.connect(furnish, sender=last, weak=False)
+
+
+@pytest.fixture
+def empty_queue() -> Iterator[None]:
+    """The queue without messages, before and after the test."""
+    queues.huey.flush()
+    yield
+    queues.huey.flush()

@@ -1,6 +1,5 @@
 """The wake-ups: from the signal to the queue, from the clock to the digests."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -15,14 +14,7 @@ from recognition.models import Photo
 from tests import make
 from tests.alerts.conftest import Mailbox
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def empty_queue() -> Iterator[None]:
-    queues.huey.flush()
-    yield
-    queues.huey.flush()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
 
 
 def run_queue() -> int:

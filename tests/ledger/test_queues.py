@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,12 +13,7 @@ from ledger.queues import JsonSerializer, open_queue
 from recognition import tasks
 from tests.installation import free_port
 
-
-@pytest.fixture(autouse=True)
-def empty_queue() -> Iterator[None]:
-    queues.huey.flush()
-    yield
-    queues.huey.flush()
+pytestmark = pytest.mark.usefixtures("empty_queue")
 
 
 def test_a_message_is_json_and_comes_back_the_same() -> None:

@@ -1,6 +1,5 @@
 """What no message will wake, the sweep wakes; what is in order, it leaves alone."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,14 +12,7 @@ from recognition import tasks
 from recognition.models import Photo
 from tests import make
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def empty_queue() -> Iterator[None]:
-    queues.huey.flush()
-    yield
-    queues.huey.flush()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
 
 
 def messages() -> list[tuple[str, Any, int]]:

@@ -170,7 +170,7 @@ class Server:
 
 def _client(*, token: str) -> Client:
     """Return a client that asks the way a proxy in front of this server would."""
-    host = "127.0.0.1" if settings.HOST == "0.0.0.0" else settings.HOST  # noqa: S104
+    host = serve.reachable_at(settings.HOST)
     base = urlsplit(settings.BASE_URL)
     headers = {"Host": base.netloc, "X-Forwarded-Proto": base.scheme}
     if token:
