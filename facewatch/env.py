@@ -58,6 +58,17 @@ VARIABLES: tuple[Variable, ...] = (
         default="number of processors",
         help="Worker processes of one consumer. Each computes on one processor.",
     ),
+    Variable(
+        name="FACEWATCH_LEASE_SECONDS",
+        default="180",
+        help="Seconds that a worker may take for one stage of a photo, a search or a mail. A worker that takes longer "
+        "is ended, and another one tries. On slow machines with large photos: more.",
+    ),
+    Variable(
+        name="FACEWATCH_CRASH_AT",
+        default="none",
+        help="For tests: the place in the code at which a process kills itself.",
+    ),
     Variable(name="FACEWATCH_ENGINE", default="dlib", help="Face engine that the workers load."),
     Variable(
         name="FACEWATCH_MAX_BACKLOG",

@@ -130,6 +130,9 @@ MAX_UPLOAD_BYTES = env.int("FACEWATCH_MAX_UPLOAD_MB", default=32) * 1_000_000
 MAX_PIXELS = env.int("FACEWATCH_MAX_MEGAPIXELS", default=64) * 1_000_000
 MAX_BACKLOG = env.int("FACEWATCH_MAX_BACKLOG", default=100_000)
 SEARCH_TIMEOUT = env.float("FACEWATCH_SEARCH_TIMEOUT", default=15.0)
+#: Seconds that a worker may take for one stage of one row; then its process is ended and the row is free again.
+LEASE_SECONDS = env.int("FACEWATCH_LEASE_SECONDS", default=180)
+CRASH_AT = env.str("FACEWATCH_CRASH_AT", default="")
 WORKERS = env.int("FACEWATCH_WORKERS", default=os.cpu_count() or 1)
 ENGINE = env.str("FACEWATCH_ENGINE", default="dlib")
 #: What a consumer calls before its workers start, so that they share the models.
@@ -140,7 +143,9 @@ if env.str("EMAIL_URL", default=""):
     vars().update(env.email_url("EMAIL_URL"))
 else:
     EMAIL_BACKEND = "facewatch.mail.EmlBackend"
-EMAIL_TIMEOUT = 30
+#: Seconds to wait for each answer of a mail server. Up to eight (greeting, EHLO, STARTTLS, EHLO, three of AUTH, RSET)
+#: come before a message is handed over, so that a server that is slow each time stays within a lease.
+EMAIL_TIMEOUT = LEASE_SECONDS / 9
 DEFAULT_FROM_EMAIL = env.str("FACEWATCH_MAIL_FROM", default="Facewatch <facewatch@localhost>")
 
 LANGUAGE_CODE = "en"

@@ -9,7 +9,7 @@ from django.db import close_old_connections, connections
 from huey.api import Task
 from huey.consumer import Consumer
 
-from ledger import queues, workers
+from ledger import crashpoints, deadline, queues, workers
 from ledger.processes import die_with_parent
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
     heartbeat: list[workers.Heartbeat] = []
 
     def start_up() -> None:
+        deadline.enforce()
         connections.close_all()
         heartbeat.append(workers.Heartbeat(engine=engine))
         heartbeat[0].start()
@@ -47,10 +48,12 @@ def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
             heartbeat[0].stop()
 
     def before(task: Task) -> None:
+        crashpoints.reach("task: taken")
         close_old_connections()
         heartbeat[0].doing = f"{task.name} {' '.join(map(str, task.args))}".strip()
 
     def after(task: Task, value: object, error: BaseException | None) -> None:
+        deadline.stop()
         heartbeat[0].doing = ""
         close_old_connections()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
 from huey.api import TaskWrapper
 
@@ -21,23 +21,28 @@ class Kind:
     stage: str
     task: TaskWrapper
 
+    @property
+    def urgency(self) -> int:
+        """The task's own priority, to which a row's is added."""
+        return int(self.task.task_class.default_priority or 0)
+
     def rows(self) -> "QuerySet[Any]":
         """Return the rows in this stage, whoever holds them."""
         return self.model._default_manager.filter(stage=self.stage)
 
     def ready(self) -> "QuerySet[Any]":
-        """Return the rows that nobody holds and whose time has come, oldest first."""
+        """Return the rows that nobody holds and whose time has come."""
         now = timezone.now()
-        return self.rows().filter(leases.free(now), next_try_at__lte=now).order_by("created_at")
+        return self.rows().filter(leases.free(now), leases.due(now))
 
     def count(self) -> dict[str, Any]:
         """Return how many rows are `ready`, `leased` and `waiting` (for their next try), and the oldest's age."""
         now = timezone.now()
-        free = leases.free(now)
+        free, due = leases.free(now), leases.due(now)
         counts = self.rows().aggregate(
-            ready=Count("pk", filter=free & Q(next_try_at__lte=now)),
-            leased=Count("pk", filter=Q(lease_until__gte=now)),
-            waiting=Count("pk", filter=free & Q(next_try_at__gt=now)),
+            ready=Count("pk", filter=free & due),
+            leased=Count("pk", filter=~free),
+            waiting=Count("pk", filter=free & ~due),
             oldest=Min("created_at"),
         )
         oldest = counts.pop("oldest")
@@ -57,8 +62,9 @@ def register(*, model: type[Work], stage: str, task: TaskWrapper) -> None:
 
 def finished_since(model: type[Work], *, seconds: int) -> int:
     """Return how many rows of a model reached a final stage within the last seconds."""
-    since = timezone.now() - timedelta(seconds=seconds)
-    return model._default_manager.filter(finished_at__gte=since).count()
+    now = timezone.now()
+    window = (now - timedelta(seconds=seconds), now)
+    return model._default_manager.filter(finished_at__range=window).count()
 
 
 def age_seconds(moment: datetime) -> float:

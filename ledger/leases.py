@@ -4,16 +4,25 @@ One worker at most holds a row. A worker that dies leaves a lease that expires; 
 its token gone and must drop what it did (`LeaseLost`).
 """
 
+import errno
+import logging
 import random
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import F, Q
 from django.utils import timezone
 
+from ledger import crashpoints, deadline
 from ledger.models import Work
+
+logger = logging.getLogger(__name__)
 
 W = TypeVar("W", bound=Work)
 
@@ -23,6 +32,13 @@ FIRST_BACKOFF = 5.0
 LONGEST_BACKOFF = 600.0
 #: Share by which a wait is shortened or lengthened at random, so that rows that failed together do not return together.
 JITTER = 0.2
+#: Seconds until a row is tried again that the machine, and not the row, kept from being done.
+PUT_OFF_SECONDS = 60.0
+#: Seconds by which the clocks of two machines may differ. A time that lies farther ahead than any lease or wait ends
+#: was written before the clock was set back, and counts as past.
+CLOCK_SKEW = 60.0
+#: What the system answers when there is no room for a file.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class LeaseLost(Exception):
@@ -42,19 +58,22 @@ def claim(model: type[W], pk: object, *, stage: str) -> Lease[W] | None:
 
     Counts an attempt. A row whose attempts are used up is never claimed; the sweep makes it `failed`.
     """
+    deadline.start(settings.LEASE_SECONDS)
     now = timezone.now()
     token = uuid.uuid4()
     claimed = (
-        model._default_manager.filter(free(now), pk=pk, stage=stage, next_try_at__lte=now)
+        model._default_manager.filter(free(now), due(now), pk=pk, stage=stage)
         .filter(attempts__lt=model.MAX_ATTEMPTS)
         .update(
             lease_token=token,
-            lease_until=now + timedelta(seconds=model.LEASE_SECONDS),
+            lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
             attempts=F("attempts") + 1,
         )
     )
     if not claimed:
+        deadline.stop()
         return None
+    crashpoints.reach("lease: claimed")
     row = model._default_manager.filter(pk=pk, lease_token=token).first()
     return Lease(row=row, token=token) if row else None
 
@@ -64,7 +83,8 @@ def move(lease: Lease[Any], *, stage: str) -> None:
 
     `lease.row` keeps the stage in which it was claimed, to which `fail` returns the row. Raises LeaseLost.
     """
-    until = timezone.now() + timedelta(seconds=lease.row.LEASE_SECONDS)
+    deadline.start(settings.LEASE_SECONDS)
+    until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
     _update(lease, stage=stage, lease_until=until)
 
 
@@ -106,6 +126,54 @@ def fail(lease: Lease[Any], *, code: str, detail: str, permanent: bool) -> None:
     _update(lease, error_code=code, error_detail=detail, **outcome)
 
 
+def put_off(lease: Lease[Any], *, code: str, detail: str) -> None:
+    """Give the row back for a while and count no attempt: it is not to blame. Raises LeaseLost."""
+    _update(
+        lease,
+        stage=lease.row.stage,
+        attempts=F("attempts") - 1,
+        next_try_at=timezone.now() + timedelta(seconds=PUT_OFF_SECONDS),
+        error_code=code,
+        error_detail=detail,
+        lease_token=None,
+        lease_until=None,
+    )
+
+
+@contextmanager
+def held(lease: Lease[Any]) -> Iterator[None]:
+    """Work on a row: what the body raises is logged and recorded, and gives the row back to be tried again.
+
+    LeaseLost ends the body without a trace in the row, which is somebody else's by then. While the database does not
+    answer the row stays leased, and is free when the lease runs out.
+    """
+    try:
+        yield
+    except LeaseLost as lost:
+        logger.info("%s", lost)
+    except Exception as error:
+        name = f"{type(lease.row).__name__} {lease.row.pk}"
+        logger.exception("%s was not done", name)
+        try:
+            _give_back(lease, error)
+        except (LeaseLost, DatabaseError) as second:
+            logger.warning("%s could not be given back: %s", name, second)
+    finally:
+        deadline.stop()
+
+
+def _give_back(lease: Lease[Any], error: Exception) -> None:
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        detail = "The server's disk is full. It goes on by itself when there is room."
+        put_off(lease, code="disk_full", detail=detail)
+    elif isinstance(error, MemoryError):
+        detail = "The worker had not enough memory."
+        fail(lease, code="out_of_memory", detail=detail, permanent=False)
+    else:
+        detail = f"The server failed ({type(error).__name__}); its log says more."
+        fail(lease, code="server_error", detail=detail, permanent=False)
+
+
 def retry(model: type[Work], pk: object) -> bool:
     """Put a `failed` row back to the stage that it failed in, with all its attempts; False if it is not failed."""
     return bool(
@@ -131,7 +199,19 @@ def backoff(attempts: int) -> timedelta:
 
 def free(now: datetime) -> Q:
     """Return what holds of the rows that nobody holds at that moment."""
-    return Q(lease_until=None) | Q(lease_until__lt=now)
+    return Q(lease_until=None) | expired(now)
+
+
+def expired(now: datetime) -> Q:
+    """Return what holds of the rows whose holder went silent: the lease ran out, or ends when no lease can."""
+    latest = now + timedelta(seconds=settings.LEASE_SECONDS + CLOCK_SKEW)
+    return Q(lease_until__lt=now) | Q(lease_until__gt=latest)
+
+
+def due(now: datetime) -> Q:
+    """Return what holds of the rows whose time has come."""
+    latest = now + timedelta(seconds=LONGEST_BACKOFF * (1 + JITTER) + CLOCK_SKEW)
+    return Q(next_try_at__lte=now) | Q(next_try_at__gt=latest)
 
 
 def _update(lease: Lease[Any], **fields: Any) -> None:

@@ -16,8 +16,6 @@ class Work(models.Model):
 
     #: Stages in which something is still to be done.
     OPEN_STAGES: ClassVar[tuple[str, ...]] = ()
-    #: Seconds that one claim may last: longer than the worst case, so that leases need no renewal.
-    LEASE_SECONDS: ClassVar[int] = 180
     #: Claims of one stage before the row becomes `failed`.
     MAX_ATTEMPTS: ClassVar[int] = 5
     FAILED: ClassVar[str] = "failed"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from django.db.models import F
 from django.utils import timezone
 
-from ledger import kinds, queues
+from ledger import crashpoints, kinds, leases, queues
 from ledger.kinds import Kind
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ def sweep() -> Report:
     report = Report()
     for kind in kinds.KINDS:
         report.buried += _bury(kind)
+    crashpoints.reach("sweep: given up")
     for name, chore in kinds.CHORES.items():
         report.chores[name] = chore()
     report.woken = _wake()
@@ -47,7 +48,7 @@ def sweep() -> Report:
 def _bury(kind: Kind) -> int:
     """Make rows `failed` that are out of attempts and whose last holder's lease ran out."""
     now = timezone.now()
-    spent = kind.rows().filter(attempts__gte=kind.model.MAX_ATTEMPTS, lease_until__lt=now)
+    spent = kind.rows().filter(leases.expired(now), attempts__gte=kind.model.MAX_ATTEMPTS)
     return spent.update(
         stage=kind.model.FAILED,
         failed_stage=F("stage"),
@@ -60,7 +61,7 @@ def _bury(kind: Kind) -> int:
 
 
 def _wake() -> int:
-    """Send as many wake-ups as there are ready rows without a message, the oldest rows first."""
+    """Send as many wake-ups as there are ready rows without a message: the most urgent rows, of these the oldest."""
     try:
         queued = queues.length()
     except Exception as error:  # noqa: BLE001 (every storage raises its own kind)
@@ -70,11 +71,14 @@ def _wake() -> int:
     missing = min(sum(rows.count() for rows in ready) - queued, MOST_WAKE_UPS)
     if missing <= 0:
         return 0
-    oldest = sorted(
-        (created_at, number, str(pk), priority)
-        for number, rows in enumerate(ready)
-        for created_at, pk, priority in rows.values_list("created_at", "pk", "priority")[:missing]
+    first = sorted(
+        (-kind.urgency - priority, created_at, number, str(pk), priority)
+        for number, (kind, rows) in enumerate(zip(kinds.KINDS, ready, strict=True))
+        for priority, created_at, pk in rows.order_by("-priority", "created_at").values_list(
+            "priority", "created_at", "pk"
+        )[:missing]
     )[:missing]
-    for _, number, pk, priority in oldest:
+    for _, _, number, pk, priority in first:
         queues.wake(kinds.KINDS[number].task, pk, priority=priority)
-    return len(oldest)
+        crashpoints.reach("sweep: one woken")
+    return len(first)

@@ -65,14 +65,16 @@ class Heartbeat:
 
 def alive() -> list[dict[str, Any]]:
     """Return the workers heard of lately: `name`, `seen_seconds_ago`, `doing` (empty when idle)."""
-    since = timezone.now() - timedelta(seconds=GONE_SECONDS)
+    now = timezone.now()
+    # A report from the future was made before the clock was set back.
+    lately = (now - timedelta(seconds=GONE_SECONDS), now + timedelta(seconds=GONE_SECONDS))
     return [
         {
             "name": worker.name,
             "seen_seconds_ago": max(0.0, kinds.age_seconds(worker.seen_at)),
             "doing": worker.doing,
         }
-        for worker in Worker.objects.filter(seen_at__gte=since).order_by("name")
+        for worker in Worker.objects.filter(seen_at__range=lately).order_by("name")
     ]
 
 

@@ -287,7 +287,6 @@ class Search(Work):
         FAILED = "failed", _("failed")
 
     OPEN_STAGES = (Stage.ASKED,)
-    LEASE_SECONDS = 60
     MAX_ATTEMPTS = 2
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
@@ -229,7 +230,7 @@ def test_what_a_dead_sender_left_becomes_unknown_and_is_not_woken() -> None:
     delivery = pending()
     handing_over(delivery)
     assert sweep().chores["deliveries of unknown end"] == 0
-    with time_machine.travel(timezone.now() + timedelta(seconds=Delivery.LEASE_SECONDS + 1)):
+    with time_machine.travel(timezone.now() + timedelta(seconds=settings.LEASE_SECONDS + 1)):
         report = sweep()
         assert report.chores["deliveries of unknown end"] == 1
         assert report.woken == 0
@@ -240,7 +241,7 @@ def test_what_a_dead_sender_left_becomes_unknown_and_is_not_woken() -> None:
 def test_a_sender_that_was_only_slow_still_tells_how_it_ended() -> None:
     delivery = pending()
     lease = handing_over(delivery)
-    with time_machine.travel(timezone.now() + timedelta(seconds=Delivery.LEASE_SECONDS + 1)):
+    with time_machine.travel(timezone.now() + timedelta(seconds=settings.LEASE_SECONDS + 1)):
         sweep()
         leases.finish(lease, stage="sent")
     delivery.refresh_from_db()
@@ -251,7 +252,7 @@ def test_a_lost_lease_keeps_a_stalled_worker_from_sending(mailbox: Mailbox) -> N
     delivery = pending()
     stalled = leases.claim(Delivery, delivery.pk, stage=PENDING)
     assert stalled is not None
-    with time_machine.travel(timezone.now() + timedelta(seconds=Delivery.LEASE_SECONDS + 1)):
+    with time_machine.travel(timezone.now() + timedelta(seconds=settings.LEASE_SECONDS + 1)):
         delivered(delivery)
         notice = Notice(id=delivery.pk, target=delivery.target, alerts=[delivery.alert])
         sending.send(stalled, notice, channel="email")

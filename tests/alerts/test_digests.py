@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from alerts import deliveries, digests, watch
@@ -202,7 +203,7 @@ def test_what_a_dead_sender_left_becomes_unknown_with_its_deliveries() -> None:
         lease = leases.claim(Digest, digest.pk, stage="pending")
         assert lease is not None
         leases.move(lease, stage="sending")
-        clock.shift(timedelta(seconds=Digest.LEASE_SECONDS + 1))
+        clock.shift(timedelta(seconds=settings.LEASE_SECONDS + 1))
         sweep()
         assert Delivery.objects.get().stage == "unknown"
         # It was only slow, and tells how it ended.

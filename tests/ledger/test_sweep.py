@@ -68,8 +68,8 @@ def test_a_bulk_photo_is_woken_behind_the_others() -> None:
     [
         {"stage": "done"},
         {"stage": "failed"},
-        {"stage": "uploaded", "next_try_at": timezone.now() + timedelta(hours=1)},
-        {"stage": "uploaded", "lease_until": timezone.now() + timedelta(hours=1)},
+        {"stage": "uploaded", "next_try_at": timezone.now() + timedelta(minutes=9)},
+        {"stage": "uploaded", "lease_until": timezone.now() + timedelta(minutes=2)},
     ],
     ids=["done", "failed", "waits for its next try", "in work"],
 )
