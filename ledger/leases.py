@@ -45,6 +45,14 @@ class LeaseLost(Exception):
     """The row was given to someone else, finished or deleted meanwhile; what the holder did must not be stored."""
 
 
+class Unfit(Exception):
+    """The row itself is to blame: no further attempt would help. `code` and the text are what its owner is told."""
+
+    def __init__(self, detail: str, *, code: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lease(Generic[W]):
     """The right to work on one row until the row's `lease_until`."""
@@ -142,28 +150,37 @@ def put_off(lease: Lease[Any], *, code: str, detail: str) -> None:
 
 @contextmanager
 def held(lease: Lease[Any]) -> Iterator[None]:
-    """Work on a row: what the body raises is logged and recorded, and gives the row back to be tried again.
+    """Work on a row: what the body raises is recorded, and gives the row back to be tried again.
 
-    LeaseLost ends the body without a trace in the row, which is somebody else's by then. While the database does not
-    answer the row stays leased, and is free when the lease runs out.
+    Unfit makes it `failed`. LeaseLost ends the body without a trace in the row, which is somebody else's by then.
+    While the database does not answer the row stays leased, and is free when the lease runs out.
     """
     try:
         yield
     except LeaseLost as lost:
         logger.info("%s", lost)
-    except Exception as error:
-        name = f"{type(lease.row).__name__} {lease.row.pk}"
-        logger.exception("%s was not done", name)
-        try:
-            _give_back(lease, error)
-        except (LeaseLost, DatabaseError) as second:
-            logger.warning("%s could not be given back: %s", name, second)
+    except Exception as error:  # noqa: BLE001 (whatever it is, the row must not stay behind)
+        _give_back(lease, error)
     finally:
         deadline.stop()
 
 
 def _give_back(lease: Lease[Any], error: Exception) -> None:
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
+    name = f"{type(lease.row).__name__} {lease.row.pk}"
+    if not isinstance(error, Unfit):
+        logger.error("%s was not done", name, exc_info=error)
+    try:
+        _record(lease, error)
+    except LeaseLost as lost:
+        logger.info("%s", lost)
+    except DatabaseError as second:
+        logger.warning("%s could not be given back: %s", name, second)
+
+
+def _record(lease: Lease[Any], error: Exception) -> None:
+    if isinstance(error, Unfit):
+        fail(lease, code=error.code, detail=str(error), permanent=True)
+    elif isinstance(error, OSError) and error.errno in NO_ROOM:
         detail = "The server's disk is full. It goes on by itself when there is room."
         put_off(lease, code="disk_full", detail=detail)
     elif isinstance(error, MemoryError):

@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, cast
@@ -11,10 +11,10 @@ import numpy as np
 from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
-from ledger import backlog, leases
+from ledger import backlog, crashpoints, leases
 from recognition import engine as engines
 from recognition import gallery, matching
 from recognition.engine import Detection, Engine, Image
@@ -92,6 +92,7 @@ def store_photo(
     photo.image.name = default_storage.save(
         f"{photo.folder}/original.{EXTENSIONS[info.format]}", file
     )
+    crashpoints.reach("photo: file written")
     try:
         with transaction.atomic():
             photo.save(force_insert=True)
@@ -102,6 +103,7 @@ def store_photo(
         if first is None:
             raise
         return Stored(photo=first, created=False)
+    crashpoints.reach("photo: row stored")
     return Stored(photo=photo, created=True)
 
 
@@ -113,25 +115,13 @@ def detect_faces(photo_id: uuid.UUID | str, *, engine: Engine) -> Photo | None:
     lease = leases.claim(Photo, photo_id, stage=Photo.Stage.UPLOADED)
     if lease is None:
         return None
-    photo = lease.row
-    try:
-        faces = _find_faces(photo, engine=engine)
-    except _UnfitError as unfit:
-        _fail(lease, unfit)
-        return None
-    try:
-        with transaction.atomic():
-            # A photo without faces has nothing to recognise.
-            leases.finish(lease, stage=Photo.Stage.DETECTED if faces else Photo.Stage.DONE)
-            photo.faces.all().delete()
-            Face.objects.bulk_create(faces)
-    except leases.LeaseLost:
-        _drop(photo, faces)
-        return None
-    if not faces:
-        publish(photo.pk)
-        return None
-    return photo
+    with leases.held(lease):
+        faces = _store_faces(lease, engine=engine)
+        crashpoints.reach("photo: detected")
+        if faces:
+            return lease.row
+        publish(lease.row.pk)
+    return None
 
 
 def recognise_faces(photo_id: uuid.UUID | str, *, engine: Engine, known: Gallery) -> None:
@@ -142,30 +132,22 @@ def recognise_faces(photo_id: uuid.UUID | str, *, engine: Engine, known: Gallery
     lease = leases.claim(Photo, photo_id, stage=Photo.Stage.DETECTED)
     if lease is None:
         return
-    photo = lease.row
-    faces = list(photo.faces.all())
-    try:
+    with leases.held(lease):
+        faces = list(lease.row.faces.all())
         vectors = engine.embed([engine.align(_read_chip(face)) for face in faces])
-    except FileNotFoundError:
-        gone = _UnfitError(
-            code="file_missing", detail="A face's file is gone; upload the photo again."
-        )
-        _fail(lease, gone)
-        return
-    embeddings = [
-        Embedding(face=face, engine=engine.name, vector=vector)
-        for face, vector in zip(faces, vectors, strict=True)
-    ]
-    try:
-        if photo.purpose == Photo.Purpose.ENROLMENT:
+        embeddings = [
+            Embedding(face=face, engine=engine.name, vector=vector)
+            for face, vector in zip(faces, vectors, strict=True)
+        ]
+        crashpoints.reach("photo: embedded")
+        if lease.row.purpose == Photo.Purpose.ENROLMENT:
             _store_enrolment(lease, embeddings)
         else:
             found = known.search(vectors, engine=engine)
             matches = matching.assign(found, limit=engine.thresholds.candidate)
             _store_sightings(lease, embeddings, matches=matches)
-            publish(photo.pk)
-    except leases.LeaseLost:
-        return
+            crashpoints.reach("photo: recognised")
+            publish(lease.row.pk)
 
 
 def publish(photo_id: uuid.UUID | str) -> bool:
@@ -176,19 +158,23 @@ def publish(photo_id: uuid.UUID | str) -> bool:
     answers = photo_recognised.send_robust(sender=Photo, photo_id=photo_id)
     if any(isinstance(answer, Exception) for _, answer in answers):
         return False
+    crashpoints.reach("photo: heard")
     Photo.objects.filter(pk=photo_id).update(published_at=timezone.now())
     return True
 
 
 def publish_the_unheard() -> int:
     """Publish photos whose publisher died or met a failing listener; return how many were heard now."""
-    before = timezone.now() - timedelta(seconds=PUBLISH_GRACE)
-    unheard = Photo.objects.filter(
-        stage=Photo.Stage.DONE,
-        published_at=None,
-        finished_at__lt=before,
-        purpose=Photo.Purpose.UPLOAD,
-    ).order_by("finished_at")
+    now = timezone.now()
+    # Finished in the future means that the clock was set back since.
+    just_now = (now - timedelta(seconds=PUBLISH_GRACE), now)
+    unheard = (
+        Photo.objects.filter(
+            stage=Photo.Stage.DONE, published_at=None, purpose=Photo.Purpose.UPLOAD
+        )
+        .exclude(finished_at__range=just_now)
+        .order_by("finished_at")
+    )
     return sum(publish(pk) for pk in unheard.values_list("pk", flat=True)[:MOST_PUBLISHED])
 
 
@@ -205,6 +191,7 @@ def delete_photos(photos: Iterable[Photo]) -> int:
 
 def delete_files(photos: Iterable[Photo]) -> None:
     """Remove the stored files of photos whose rows are gone."""
+    crashpoints.reach("photo: row deleted")
     for photo in photos:
         if default_storage.exists(photo.folder):
             for name in default_storage.listdir(photo.folder)[1]:
@@ -217,47 +204,64 @@ def retry_photo(photo: Photo) -> bool:
     return leases.retry(Photo, photo.pk)
 
 
-class _UnfitError(Exception):
-    """The photo itself is to blame: no further attempt would help."""
+def _store_faces(lease: leases.Lease[Photo], *, engine: Engine) -> list[Face]:
+    """Find the faces of a photo and commit them; an attempt that fails leaves none of its chips behind."""
+    photo = lease.row
+    faces: list[Face] = []
+    try:
+        for face in _find_faces(photo, engine=engine):
+            # One by one: what is written when the next one fails has to go again.
+            faces.append(face)  # noqa: PERF402
+        crashpoints.reach("photo: chips written")
+        with transaction.atomic():
+            # A photo without faces has nothing to recognise.
+            leases.finish(lease, stage=Photo.Stage.DETECTED if faces else Photo.Stage.DONE)
+            photo.faces.all().delete()
+            Face.objects.bulk_create(faces)
+            crashpoints.reach("photo: faces stored, not committed")
+    except DatabaseError:
+        # Nobody knows whether the faces were committed: chips without a row are removed by the sweep.
+        raise
+    except Exception:
+        _drop(photo, faces)
+        raise
+    return faces
 
-    def __init__(self, *, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
 
-
-def _find_faces(photo: Photo, *, engine: Engine) -> list[Face]:
-    """Return the rows of a photo's faces, not saved, with chips and pictures written. Raises _UnfitError."""
+def _find_faces(photo: Photo, *, engine: Engine) -> Iterator[Face]:
+    """Yield the rows of a photo's faces, not saved, each with its chip written. Raises leases.Unfit."""
     try:
         with default_storage.open(str(photo.image.name)) as file:
             image = engines.decode(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
     except engines.ImageError as error:
-        raise _UnfitError(code=error.code, detail=str(error)) from error
+        raise leases.Unfit(str(error), code=error.code) from error
     except FileNotFoundError as error:
         detail = "The photo's file is gone; upload it again."
-        raise _UnfitError(code="file_missing", detail=detail) from error
+        raise leases.Unfit(detail, code="file_missing") from error
     detections = engine.detect(image)
     qualities = [engines.assess(image, detection) for detection in detections]
     # Before a refusal as well: staff has to see which photo was refused.
     _store_pictures(photo, image)
+    crashpoints.reach("photo: pictures written")
     if photo.purpose == Photo.Purpose.ENROLMENT:
         _check_enrolment(qualities)
-    return [
-        _store_face(photo, image, detection, index=index, quality=quality.value, engine=engine)
-        for index, (detection, quality) in enumerate(zip(detections, qualities, strict=True))
-    ]
+    for index, (detection, quality) in enumerate(zip(detections, qualities, strict=True)):
+        yield _store_face(
+            photo, image, detection, index=index, quality=quality.value, engine=engine
+        )
 
 
 def _check_enrolment(qualities: list[engines.Quality]) -> None:
-    """Raise _UnfitError unless there is one face, and one good enough to know somebody by."""
+    """Raise leases.Unfit unless there is one face, and one good enough to know somebody by."""
     if not qualities:
         detail = "No face was found. Use a photo that shows the face from the front, upright."
-        raise _UnfitError(code="no_face", detail=detail)
+        raise leases.Unfit(detail, code="no_face")
     if len(qualities) > 1:
         detail = f"{len(qualities)} faces were found. Crop the photo to the one person."
-        raise _UnfitError(code="many_faces", detail=detail)
+        raise leases.Unfit(detail, code="many_faces")
     (quality,) = qualities
     if quality.value < engines.MINIMUM_FOR_ENROLMENT:
-        raise _UnfitError(code="low_quality", detail=" ".join(quality.reasons))
+        raise leases.Unfit(" ".join(quality.reasons), code="low_quality")
 
 
 def _store_pictures(photo: Photo, image: Image) -> None:
@@ -290,8 +294,13 @@ def _store_face(
 
 
 def _read_chip(face: Face) -> engines.Chip:
-    with default_storage.open(face.chip_name) as file:
-        pixels = engines.decode(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
+    """Return a stored chip. Raises leases.Unfit if it is gone."""
+    try:
+        with default_storage.open(face.chip_name) as file:
+            pixels = engines.decode(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
+    except FileNotFoundError as error:
+        detail = "A face's file is gone; upload the photo again."
+        raise leases.Unfit(detail, code="file_missing") from error
     landmarks = np.array(face.landmarks, dtype=np.float32)
     return engines.Chip(pixels=pixels, landmarks=landmarks, scale=face.chip_scale)
 
@@ -321,6 +330,7 @@ def _store_sightings(
             for match in matches
             if match.person_id in alive
         )
+        crashpoints.reach("photo: sightings stored, not committed")
 
 
 def _store_enrolment(lease: leases.Lease[Photo], embeddings: list[Embedding]) -> None:
@@ -335,14 +345,7 @@ def _store_enrolment(lease: leases.Lease[Photo], embeddings: list[Embedding]) ->
             face=embeddings[0].face,
             revision=revision,
         )
-
-
-def _fail(lease: leases.Lease[Photo], unfit: _UnfitError) -> None:
-    """Make the photo `failed`; drop what was written if the lease is lost."""
-    try:
-        leases.fail(lease, code=unfit.code, detail=str(unfit), permanent=True)
-    except leases.LeaseLost:
-        _drop(lease.row, [])
+        crashpoints.reach("photo: known face stored, not committed")
 
 
 def _drop(photo: Photo, faces: list[Face]) -> None:

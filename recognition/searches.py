@@ -10,7 +10,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from ledger import leases
+from ledger import crashpoints, leases
 from recognition import engine as engines
 from recognition import matching, photos
 from recognition.engine import Engine
@@ -72,25 +72,24 @@ def answer_search(search_id: uuid.UUID | str, *, engine: Engine, known: Gallery)
     lease = leases.claim(Search, search_id, stage=Search.Stage.ASKED)
     if lease is None:
         return
-    try:
+    with leases.held(lease):
         try:
             with default_storage.open(str(lease.row.image.name)) as file:
                 image = engines.decode(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
-        except FileNotFoundError:
-            return
+        except FileNotFoundError as error:
+            raise leases.Unfit("The photo of the search is gone.", code="file_missing") from error
         except engines.ImageError as error:
-            leases.fail(lease, code=error.code, detail=str(error), permanent=True)
-            return
+            raise leases.Unfit(str(error), code=error.code) from error
+        crashpoints.reach("search: photo read")
         answer = _look(image, engine=engine, known=known)
         leases.finish(lease, stage=Search.Stage.ANSWERED, answer=answer)
-    except leases.LeaseLost:
-        return
 
 
 def forget_the_unheard() -> int:
     """Remove searches whose asker is gone; return how many."""
-    before = timezone.now() - timedelta(seconds=FORGET_SECONDS)
-    left = list(Search.objects.filter(created_at__lt=before))
+    now = timezone.now()
+    waited_for = (now - timedelta(seconds=FORGET_SECONDS), now + timedelta(seconds=FORGET_SECONDS))
+    left = list(Search.objects.exclude(created_at__range=waited_for))
     for search in left:
         _forget(search)
     return len(left)

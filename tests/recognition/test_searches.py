@@ -92,12 +92,13 @@ def test_a_truncated_photo_is_refused_with_its_code(engine: Engine, known: Galle
     assert nothing_is_left(search)
 
 
-def test_a_photo_that_vanished_is_left_to_the_asker(engine: Engine, known: Gallery) -> None:
+def test_a_photo_that_vanished_is_said(engine: Engine, known: Gallery) -> None:
     search = asked()
     default_storage.delete(str(search.image.name))
     searches.answer_search(search.pk, engine=engine, known=known)
-    with pytest.raises(searches.NoWorker):
+    with pytest.raises(searches.SearchFailed) as caught:
         searches.wait_for_answer(search, seconds=0)
+    assert caught.value.code == "file_missing"
 
 
 def test_what_is_no_photo_or_too_large_is_refused_at_once() -> None:
