@@ -1,91 +1,20 @@
-"""A real SMTP server on loopback, which can be told to misbehave."""
+"""The mail server of the tests."""
 
-import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from email import message_from_bytes, policy
-from email.message import EmailMessage
-from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from pytest_django import Settings
 
-from tests.installation import free_port
-
-OK = "250 OK"
-
-
-@dataclass(kw_only=True)
-class Mailbox:
-    """What the server received, and how it is to answer."""
-
-    controller: Any = None
-    #: Answers to RCPT by address; others are welcome.
-    refusals: dict[str, str] = field(default_factory=dict)
-    #: Answer to the message itself; "hang" and "drop" give none.
-    answer: str = OK
-    #: "drop": the connection ends at MAIL.
-    greeting: str = OK
-    mails: list[EmailMessage] = field(default_factory=list)
-    recipients: list[str] = field(default_factory=list)
-    conversations: int = 0
-
-    async def handle_MAIL(  # noqa: N802 (aiosmtpd calls it by this name)
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        self.conversations += 1
-        if self.greeting == "drop":
-            hang_up(server)
-        envelope.mail_from = address
-        return self.greeting
-
-    async def handle_RCPT(  # noqa: N802 (aiosmtpd calls it by this name)
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        envelope.rcpt_tos.append(address)
-        return self.refusals.get(address, OK)
-
-    async def handle_DATA(  # noqa: N802 (aiosmtpd calls it by this name)
-        self, server: SMTP, session: Session, envelope: Envelope
-    ) -> str:
-        if self.answer.startswith(("250", "hang", "drop")):
-            content = envelope.content
-            assert isinstance(content, bytes)
-            self.mails.append(message_from_bytes(content, policy=policy.default))
-            self.recipients += envelope.rcpt_tos
-        if self.answer == "drop":
-            hang_up(server)
-        if self.answer == "hang":
-            await asyncio.sleep(2)
-        return self.answer
-
-
-def hang_up(server: SMTP) -> None:
-    assert isinstance(server.transport, asyncio.Transport)
-    server.transport.abort()
-
-
-def deny(*_: Any) -> AuthResult:
-    return AuthResult(success=False, handled=False)
+from tests.mailbox import Mailbox
 
 
 @pytest.fixture
 def mailbox(settings: Settings) -> Iterator[Mailbox]:
     """A server that accepts every mail, unless it is told otherwise; the settings name it."""
-    box = Mailbox()
-    box.controller = Controller(
-        box,
-        hostname="127.0.0.1",
-        port=free_port(),
-        authenticator=deny,
-        auth_require_tls=False,
-    )
-    box.controller.start()
+    box = Mailbox().start()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST = "127.0.0.1"
     settings.EMAIL_PORT = box.controller.port
     settings.EMAIL_TIMEOUT = 0.5
     yield box
-    box.controller.stop(no_assert=True)
+    box.stop()

@@ -18,7 +18,7 @@ from alerts.models import Delivery, Subscription
 from ledger import leases
 from ledger.sweep import sweep
 from tests import make
-from tests.alerts.conftest import Mailbox
+from tests.mailbox import Mailbox
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from alerts.models import Alert, Delivery, Digest, Subscription, WatchList
 from ledger import leases
 from ledger.sweep import sweep
 from tests import make
-from tests.alerts.conftest import Mailbox
+from tests.mailbox import Mailbox
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from ledger.sweep import sweep
 from recognition import photos
 from recognition.models import Photo
 from tests import make
-from tests.alerts.conftest import Mailbox
+from tests.mailbox import Mailbox
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
 
