@@ -9,7 +9,7 @@ from django.db import close_old_connections, connections
 from huey.api import Task
 from huey.consumer import Consumer
 
-from ledger import crashpoints, deadline, queues, workers
+from ledger import deadline, queues, workers
 from ledger.processes import die_with_parent
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,6 @@ def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
             heartbeat[0].stop()
 
     def before(task: Task) -> None:
-        crashpoints.reach("task: taken")
         close_old_connections()
         heartbeat[0].doing = f"{task.name} {' '.join(map(str, task.args))}".strip()
 

@@ -66,6 +66,7 @@ def claim(model: type[W], pk: object, *, stage: str) -> Lease[W] | None:
 
     Counts an attempt. A row whose attempts are used up is never claimed; the sweep makes it `failed`.
     """
+    crashpoints.reach("lease: not yet claimed")
     deadline.start(settings.LEASE_SECONDS)
     now = timezone.now()
     token = uuid.uuid4()
