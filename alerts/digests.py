@@ -15,7 +15,7 @@ from django.utils import timezone
 from alerts import sending
 from alerts.channels import Notice
 from alerts.models import Delivery, Digest, Outgoing, Subscription
-from ledger import leases
+from ledger import crashpoints, leases
 
 Stage = Outgoing.Stage
 
@@ -139,6 +139,7 @@ def _open(digest: Digest, deliveries: list[uuid.UUID]) -> bool:
     try:
         with transaction.atomic():
             digest.save(force_insert=True)
+            crashpoints.reach("digest: stored")
             Delivery.objects.filter(pk__in=deliveries, stage=Stage.BATCHED, digest=None).update(
                 digest=digest
             )

@@ -16,7 +16,7 @@ from django.utils import timezone
 from alerts.channels import Channel, Notice, Permanent, Temporary, Unreachable, Unsure
 from alerts.channels.email import Email
 from alerts.models import Delivery, Digest, Outgoing, Subscription
-from ledger import leases
+from ledger import crashpoints, leases
 from ledger.leases import Lease
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ def send(
     way = CHANNELS[channel]()
     try:
         _record(_tell(lease, notice, way=way), along=along)
+        crashpoints.reach("message: recorded")
     except leases.LeaseLost as error:
         logger.info("%s", error)
     finally:
@@ -100,8 +101,11 @@ def _tell(lease: Lease[Any], notice: Notice, *, way: Channel) -> Callable[[], No
     """Hand the notice over; return what records how that ended. Raises LeaseLost if it was not ours to tell."""
     try:
         way.open(notice)
+        crashpoints.reach("message: opened")
         leases.move(lease, stage=Stage.SENDING)
+        crashpoints.reach("message: sending")
         way.send()
+        crashpoints.reach("message: handed over")
     except (Permanent, Temporary) as error:
         code, detail, permanent = error.code, error.detail, isinstance(error, Permanent)
         logger.warning("Notice %s was not sent: %s %s", notice.id, code, detail)

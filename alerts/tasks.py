@@ -8,7 +8,7 @@ from huey import crontab
 
 from alerts import deliveries, digests, watch
 from alerts.models import Delivery, Digest
-from ledger import windows
+from ledger import crashpoints, windows
 from ledger.queues import DELIVER, PERIODIC, huey, wake
 
 #: Seconds between two looks for digests that are due.
@@ -32,7 +32,10 @@ def send_due_digests() -> None:
     """Open the digests that are due; once a minute, however many consumers run."""
     now = timezone.now()
     if windows.enter("digests", seconds=DIGEST_LOOK_SECONDS, now=now):
-        for digest in digests.open_due_digests(now):
+        crashpoints.reach("window: entered")
+        opened = digests.open_due_digests(now)
+        crashpoints.reach("digest: opened")
+        for digest in opened:
             wake_digest(digest)
 
 
@@ -48,5 +51,7 @@ def wake_digest(digest: Digest) -> None:
 
 def hear_of_photo(photo_id: uuid.UUID, **_: Any) -> None:
     """Raise the alerts of a photo that was recognised and wake their deliveries: the listener of `photo_recognised`."""
-    for delivery in watch.raise_alerts(photo_id):
+    instant = watch.raise_alerts(photo_id)
+    crashpoints.reach("alerts: raised")
+    for delivery in instant:
         wake_delivery(delivery)

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from alerts.models import Alert, Delivery, Subscription, WatchList
+from ledger import crashpoints
 from recognition import engine as engines
 from recognition.models import Person, Photo, Sighting
 
@@ -31,6 +32,7 @@ def raise_alerts(photo_id: uuid.UUID | str) -> list[Delivery]:
             with transaction.atomic():
                 alert = _raise(watchlist, sighting, photo=photo)
                 if alert:
+                    crashpoints.reach("alerts: alert stored")
                     instant += _subscribe(alert)
     return instant
 
