@@ -1,8 +1,9 @@
-"""Sending at most once: the way of a delivery or a digest from `pending` to its end.
+"""Sending at most once, unless asked for at least once: the way of a delivery or a digest from `pending` to its end.
 
 Between the last byte of a message and the server's answer nobody can know whether it arrived (RFC 1047). So `sending`
 is committed just before the message is handed over. What fails before, or is refused with an answer, was not told and
 may be tried again; what ends without an answer, or whose sender dies, becomes `unknown`, and only staff sends it again.
+With FACEWATCH_MAIL_GUARANTEE=at_least_once it is sent again by itself, with the same Message-ID.
 """
 
 import logging
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -30,6 +32,9 @@ SENDER_DIED = "sender_died"
 #: Code of a row that nobody wanted any more when its turn came.
 NOT_WANTED = "not_wanted"
 
+#: What FACEWATCH_MAIL_GUARANTEE may say.
+AT_MOST_ONCE, AT_LEAST_ONCE = "at_most_once", "at_least_once"
+
 Stage = Outgoing.Stage
 
 
@@ -38,17 +43,17 @@ def send(
 ) -> None:
     """Tell the notice and record how that ended; `along` is called in the transaction that records it.
 
-    A row that was deleted or given to someone else before it was handed over is not sent.
+    A row that was deleted or given to someone else before it was handed over is not sent. An error that nobody expected
+    gives the row back if it comes before; after it, the row stays `sending` until its lease runs out.
     """
     way = CHANNELS[channel]()
-    try:
-        _record(_tell(lease, notice, way=way), along=along)
-        crashpoints.reach("message: recorded")
-    except leases.LeaseLost as error:
-        logger.info("%s", error)
-    finally:
-        # After the outcome is stored: a server that is slow to say goodbye must not make it uncertain.
-        way.close()
+    with leases.held(lease):
+        try:
+            _record(_tell(lease, notice, way=way), along=along)
+            crashpoints.reach("message: recorded")
+        finally:
+            # After the outcome is stored: a server that is slow to say goodbye must not make it uncertain.
+            way.close()
 
 
 def drop(lease: Lease[Any], *, why: str) -> None:
@@ -62,16 +67,24 @@ def drop(lease: Lease[Any], *, why: str) -> None:
 def give_up_the_expired(model: type[Outgoing]) -> int:
     """Make rows `unknown` whose sender went silent while it handed them over; return how many.
 
-    They keep their token, so that a sender that was only slow can still tell how it ended.
+    Under `at_least_once` they are sent again instead. They keep their token, so that a sender that was only slow can
+    still tell how it ended.
     """
     now = timezone.now()
-    return model._default_manager.filter(stage=Stage.SENDING, lease_until__lt=now).update(
-        stage=Stage.UNKNOWN,
-        error_code=SENDER_DIED,
-        error_detail="The worker died or overran its time while it handed the message over.",
-        lease_until=None,
-        finished_at=now,
-    )
+    silent = model._default_manager.filter(leases.expired(now), stage=Stage.SENDING)
+    fields: dict[str, Any] = {
+        "error_code": SENDER_DIED,
+        "error_detail": "The worker died or overran its time while it handed the message over.",
+    }
+    if is_sent_again():
+        # The lease stays, run out: the sweep gives up what was tried too often.
+        return silent.update(stage=Stage.PENDING, next_try_at=now, **fields)
+    return silent.update(stage=Stage.UNKNOWN, lease_until=None, finished_at=now, **fields)
+
+
+def is_sent_again() -> bool:
+    """Return whether what may have been sent is sent again by itself, as FACEWATCH_MAIL_GUARANTEE says."""
+    return bool(settings.MAIL_GUARANTEE == AT_LEAST_ONCE)
 
 
 def send_again(row: Outgoing) -> bool:
@@ -113,8 +126,11 @@ def _tell(lease: Lease[Any], notice: Notice, *, way: Channel) -> Callable[[], No
             _leave_alone()
         return lambda: leases.fail(lease, code=code, detail=detail, permanent=permanent)
     except Unsure as error:
-        fields = {"error_code": error.code, "error_detail": error.detail}
-        logger.warning("Notice %s may have been sent: %s", notice.id, error.detail)
+        code, detail = error.code, error.detail
+        logger.warning("Notice %s may have been sent: %s", notice.id, detail)
+        if is_sent_again():
+            return lambda: leases.fail(lease, code=code, detail=detail, permanent=False)
+        fields = {"error_code": code, "error_detail": detail}
         return lambda: leases.finish(lease, stage=Stage.UNKNOWN, **fields)
     return lambda: leases.finish(lease, stage=Stage.SENT)
 

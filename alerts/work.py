@@ -1,9 +1,11 @@
 """What alerts have to do, made known to the ledger and to recognition; read when Django starts."""
 
-from alerts import deliveries, digests, tasks
+from alerts import checks, deliveries, digests, tasks
 from alerts.models import Delivery, Digest
 from ledger import kinds
 from recognition.events import photo_recognised
+
+__all__ = ["checks"]
 
 kinds.register(model=Delivery, stage=Delivery.Stage.PENDING, task=tasks.deliver)
 kinds.register(model=Digest, stage=Digest.Stage.PENDING, task=tasks.send_digest)

@@ -73,7 +73,19 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="FACEWATCH_MAX_BACKLOG",
         default="100000",
-        help="Unfinished photos above which uploads are refused with 503 and Retry-After.",
+        help="Unfinished photos from which on uploads are refused with 503 and Retry-After.",
+    ),
+    Variable(
+        name="FACEWATCH_OWNER_SHARE",
+        default="10",
+        help="Percent of FACEWATCH_MAX_BACKLOG that is open on top of it to owners with fewer unfinished photos than "
+        "that, so that nobody can lock the others out.",
+    ),
+    Variable(
+        name="FACEWATCH_MIN_FREE_MB",
+        default="500",
+        help="Megabytes (1,000,000 bytes) that stay free on the disk of the data folder, for the workers to finish "
+        "what was accepted; with less, uploads are refused with 503 and Retry-After.",
     ),
     Variable(
         name="FACEWATCH_MAX_UPLOAD_MB",
@@ -93,7 +105,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="DATABASE_URL",
         default="sqlite file in the data folder",
-        help="Database, as sqlite:///path.",
+        help="Database, as sqlite:///path; ?timeout=5 sets the seconds to wait for another writer (20).",
     ),
     Variable(
         name="REDIS_URL",
@@ -109,6 +121,13 @@ VARIABLES: tuple[Variable, ...] = (
         name="FACEWATCH_MAIL_FROM",
         default="Facewatch <facewatch@localhost>",
         help="Sender of the e-mails.",
+    ),
+    Variable(
+        name="FACEWATCH_MAIL_GUARANTEE",
+        default="at_most_once",
+        help="at_most_once: a mail that may have been sent (no answer from the server, or its sender died) is shown as "
+        "unknown and sent again by staff alone. at_least_once: it is sent again by itself, with the same Message-ID, "
+        "and may come twice.",
     ),
     Variable(
         name="FACEWATCH_LOG_LEVEL", default="INFO", help="DEBUG, INFO, WARNING or ERROR; to stderr."

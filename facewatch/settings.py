@@ -107,7 +107,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
+    } | DATABASES["default"].get("OPTIONS", {})
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -129,6 +129,9 @@ FILE_UPLOAD_HANDLERS = [
 MAX_UPLOAD_BYTES = env.int("FACEWATCH_MAX_UPLOAD_MB", default=32) * 1_000_000
 MAX_PIXELS = env.int("FACEWATCH_MAX_MEGAPIXELS", default=64) * 1_000_000
 MAX_BACKLOG = env.int("FACEWATCH_MAX_BACKLOG", default=100_000)
+#: Percent of MAX_BACKLOG; more than all of it would be no share.
+OWNER_SHARE = min(env.int("FACEWATCH_OWNER_SHARE", default=10), 100)
+MIN_FREE_BYTES = env.int("FACEWATCH_MIN_FREE_MB", default=500) * 1_000_000
 SEARCH_TIMEOUT = env.float("FACEWATCH_SEARCH_TIMEOUT", default=15.0)
 #: Seconds that a worker may take for one stage of one row; then its process is ended and the row is free again.
 LEASE_SECONDS = env.int("FACEWATCH_LEASE_SECONDS", default=180)
@@ -146,6 +149,8 @@ else:
 #: Seconds to wait for each answer of a mail server. Up to eight (greeting, EHLO, STARTTLS, EHLO, three of AUTH, RSET)
 #: come before a message is handed over, so that a server that is slow each time stays within a lease.
 EMAIL_TIMEOUT = LEASE_SECONDS / 9
+#: "at_most_once" or "at_least_once": what becomes of a message of which nobody knows whether it arrived.
+MAIL_GUARANTEE = env.str("FACEWATCH_MAIL_GUARANTEE", default="at_most_once")
 DEFAULT_FROM_EMAIL = env.str("FACEWATCH_MAIL_FROM", default="Facewatch <facewatch@localhost>")
 
 LANGUAGE_CODE = "en"

@@ -153,7 +153,8 @@ def put_off(lease: Lease[Any], *, code: str, detail: str) -> None:
 def held(lease: Lease[Any]) -> Iterator[None]:
     """Work on a row: what the body raises is recorded, and gives the row back to be tried again.
 
-    Unfit makes it `failed`. LeaseLost ends the body without a trace in the row, which is somebody else's by then.
+    Unfit makes it `failed`. A row that was moved to another stage meanwhile stays there: what an error means then, only
+    its own code knows. LeaseLost ends the body without a trace in the row, which is somebody else's by then.
     While the database does not answer the row stays leased, and is free when the lease runs out.
     """
     try:
@@ -170,8 +171,11 @@ def _give_back(lease: Lease[Any], error: Exception) -> None:
     name = f"{type(lease.row).__name__} {lease.row.pk}"
     if not isinstance(error, Unfit):
         logger.error("%s was not done", name, exc_info=error)
+    model = type(lease.row)
+    mine = model._default_manager.filter(pk=lease.row.pk, lease_token=lease.token)
     try:
-        _record(lease, error)
+        if mine.filter(stage=lease.row.stage).exists():
+            _record(lease, error)
     except LeaseLost as lost:
         logger.info("%s", lost)
     except DatabaseError as second:

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import time_machine
@@ -284,3 +285,73 @@ def test_what_was_sent_or_will_be_cannot_be_sent_again(stage: str) -> None:
     assert not deliveries.send_again(delivery)
     delivery.refresh_from_db()
     assert delivery.stage == stage
+
+
+@pytest.fixture
+def at_least_once(settings: Settings) -> None:
+    settings.MAIL_GUARANTEE = "at_least_once"
+
+
+@pytest.mark.parametrize("end", ["drop", "hang"])
+def test_at_least_once_sends_again_what_had_no_answer_under_the_same_id(
+    mailbox: Mailbox, at_least_once: None, end: str
+) -> None:
+    mailbox.answer = end
+    delivery = delivered(pending())
+    assert (delivery.stage, delivery.error_code) == ("pending", "no_answer")
+    mailbox.answer = "250 OK"
+    with time_machine.travel(timezone.now() + timedelta(minutes=2)):
+        assert delivered(delivery).stage == "sent"
+    first, second = mailbox.mails
+    assert first["Message-ID"] == second["Message-ID"]
+
+
+def test_at_least_once_sends_again_what_a_dead_sender_left(
+    mailbox: Mailbox, at_least_once: None
+) -> None:
+    delivery = pending()
+    handing_over(delivery)
+    with time_machine.travel(timezone.now() + timedelta(seconds=settings.LEASE_SECONDS + 1)):
+        assert sweep().woken == 1
+        assert delivered(delivery).stage == "sent"
+    assert len(mailbox.mails) == 1
+
+
+def test_at_least_once_gives_up_as_well_in_the_end(at_least_once: None) -> None:
+    delivery = pending()
+    handing_over(delivery)
+    Delivery.objects.update(attempts=Delivery.MAX_ATTEMPTS)
+    with time_machine.travel(timezone.now() + timedelta(seconds=settings.LEASE_SECONDS + 1)):
+        sweep()
+        sweep()
+    delivery.refresh_from_db()
+    assert (delivery.stage, delivery.error_code) == ("failed", "worker_died")
+
+
+class Broken:
+    """A channel with an error in its code, before or after the notice was handed over."""
+
+    def __init__(self, *, after: bool) -> None:
+        self._after = after
+
+    def open(self, notice: Notice) -> None:
+        if not self._after:
+            raise ValueError("a mistake")
+
+    def send(self) -> None:
+        raise ValueError("a mistake")
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("after", "stage", "code"), [(False, "pending", "server_error"), (True, "sending", "")]
+)
+def test_an_unexpected_error_sends_again_only_what_was_not_handed_over(
+    monkeypatch: pytest.MonkeyPatch, after: bool, stage: str, code: str
+) -> None:
+    monkeypatch.setitem(sending.CHANNELS, "email", partial(Broken, after=after))
+    delivery = delivered(pending())
+    assert (delivery.stage, delivery.error_code) == (stage, code)
+    assert (delivery.lease_until is None) == (stage == "pending")
