@@ -349,7 +349,7 @@ class Broken:
     ("after", "stage", "code"), [(False, "pending", "server_error"), (True, "sending", "")]
 )
 def test_an_unexpected_error_sends_again_only_what_was_not_handed_over(
-    monkeypatch: pytest.MonkeyPatch, after: bool, stage: str, code: str
+    monkeypatch: pytest.MonkeyPatch, *, after: bool, stage: str, code: str
 ) -> None:
     monkeypatch.setitem(sending.CHANNELS, "email", partial(Broken, after=after))
     delivery = delivered(pending())
