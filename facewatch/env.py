@@ -65,6 +65,11 @@ VARIABLES: tuple[Variable, ...] = (
         "is ended, and another one tries. On slow machines with large photos: more.",
     ),
     Variable(
+        name="FACEWATCH_SWEEP_SECONDS",
+        default="15",
+        help="Seconds between two sweeps, which wake what was forgotten, of `manage.py serve`.",
+    ),
+    Variable(
         name="FACEWATCH_CRASH_AT",
         default="none",
         help="For tests: the place in the code at which a process kills itself.",

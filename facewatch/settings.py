@@ -135,6 +135,8 @@ MIN_FREE_BYTES = env.int("FACEWATCH_MIN_FREE_MB", default=500) * 1_000_000
 SEARCH_TIMEOUT = env.float("FACEWATCH_SEARCH_TIMEOUT", default=15.0)
 #: Seconds that a worker may take for one stage of one row; then its process is ended and the row is free again.
 LEASE_SECONDS = env.int("FACEWATCH_LEASE_SECONDS", default=180)
+#: Seconds between two sweeps of `manage.py serve`.
+SWEEP_SECONDS = env.float("FACEWATCH_SWEEP_SECONDS", default=15)
 CRASH_AT = env.str("FACEWATCH_CRASH_AT", default="")
 WORKERS = env.int("FACEWATCH_WORKERS", default=os.cpu_count() or 1)
 ENGINE = env.str("FACEWATCH_ENGINE", default="dlib")
@@ -237,7 +239,8 @@ LOGGING = {
         "asked_for": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: record.args != ("Service Unavailable", "/readyz"),
-        }
+        },
+        "seldom": {"()": "ledger.logs.Seldom"},
     },
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
@@ -248,6 +251,8 @@ LOGGING = {
     "loggers": {
         # One line a consumer's polling or start-up step is noise; its warnings are not.
         "huey": {"level": "WARNING"},
+        "huey.consumer.Worker": {"filters": ["seldom"]},
+        "huey.consumer.Scheduler": {"filters": ["seldom"]},
         # That a worker is missing is the answer of /readyz, which monitors ask for often, and no error of the server.
         "django.request": {"filters": ["asked_for"]},
     },

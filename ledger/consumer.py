@@ -35,6 +35,8 @@ def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
         raise CannotLoad(f"The models cannot be loaded: {error}") from error
     # A dead consumer must not leave workers behind; a task that dies with it is in the ledger.
     os.register_at_fork(after_in_child=lambda: die_with_parent(signal.SIGKILL))
+    if advice := queues.advice():
+        logger.warning("%s", advice)
     heartbeat: list[workers.Heartbeat] = []
 
     def start_up() -> None:

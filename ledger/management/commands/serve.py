@@ -15,8 +15,6 @@ from ledger.consumer import GRACE_SECONDS
 
 #: Requests that the web server works on at once; a thread each, because they wait for the disk and for workers.
 WEB_THREADS = 64
-#: Seconds between two sweeps.
-SWEEP_SECONDS = 15
 
 
 class Command(BaseCommand):
@@ -87,7 +85,7 @@ def _parts() -> list[serve.Part]:
         serve.Part(name="web", command=web, grace_seconds=10),
         serve.Part(
             name="sweep",
-            command=[*manage, "sweep", "--every", str(SWEEP_SECONDS)],
+            command=[*manage, "sweep", "--every", str(settings.SWEEP_SECONDS)],
             grace_seconds=5,
         ),
         serve.Part(name="worker", command=[*manage, "worker"], grace_seconds=GRACE_SECONDS + 5),
