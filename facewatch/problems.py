@@ -3,23 +3,26 @@
 The layers below raise errors that carry facts; here alone they become HTTP.
 """
 
-import errno
+import json
 import logging
+import sqlite3
+import sys
 from collections.abc import Mapping
 from functools import singledispatch
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import IntegrityError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
+from django.template import loader
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 
 from alerts.review import StaleAlert
-from ledger.backlog import BacklogFull
+from ledger import intake, leases
 from recognition.engine import ImageError
 from recognition.people import CannotMerge
 from recognition.photos import TooLarge
@@ -36,6 +39,8 @@ TITLES = {
     "bad_request": "The request is not valid",
     "cannot_merge": "These people cannot be merged",
     "conflict": "Someone else changed the same thing at the same time",
+    "database_unavailable": "The database does not answer",
+    "disk_full": "The server's disk is full",
     "merged": "The person was merged into another",
     "method_not_allowed": "The method is not allowed here",
     "no_token": "The request carries no token",
@@ -49,7 +54,6 @@ TITLES = {
     "precondition_required": "The request must say which version it changes",
     "server_error": "The server failed",
     "stale": "The alert was changed meanwhile",
-    "storage_full": "The server's disk is full",
     "throttled": "Too many tries",
     "too_large": "The file is too large",
     "too_many_pixels": "The picture has too many pixels",
@@ -58,6 +62,11 @@ TITLES = {
     "unsupported_media_type": "The content type is not supported",
     "validation": "Some fields are not valid",
 }
+
+#: What SQLite answers while somebody else has the database, or the disk does not give it.
+AWAY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+#: Seconds after which to ask a database again that did not answer.
+DATABASE_WAIT = 10
 
 #: What to do, where the framework's own sentence does not say it.
 ADVICE = {
@@ -149,10 +158,8 @@ def _(error: PermissionDenied) -> HttpResponse | None:
 
 
 @_answer.register
-def _(error: BacklogFull) -> HttpResponse:
-    detail = f"{error}. Try again in {error.retry_after} s."
-    headers = {"Retry-After": str(error.retry_after)}
-    return problem(status=503, code="backlog_full", detail=detail, headers=headers)
+def _(error: intake.Refused) -> HttpResponse:
+    return _unavailable(error.code, f"{error}.", wait=error.retry_after)
 
 
 @_answer.register(ImageError)
@@ -163,11 +170,25 @@ def _(error: ImageError | SearchFailed) -> HttpResponse:
 
 @_answer.register
 def _(error: OSError) -> HttpResponse | None:
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno not in leases.NO_ROOM:
         return None
     logger.error("The disk is full: %s", error)
-    detail = "Nothing was stored. Tell who runs the server."
-    return problem(status=507, code="storage_full", detail=detail)
+    return _answer(intake.DiskFull())
+
+
+@_answer.register(OperationalError)
+@_answer.register(InterfaceError)
+def _(error: OperationalError | InterfaceError) -> HttpResponse | None:
+    # Only SQLite's errors have a code, whose low byte is the kind; its programming errors are of this class as well.
+    kind = getattr(error.__cause__, "sqlite_errorcode", sqlite3.SQLITE_BUSY) & 0xFF
+    if kind == sqlite3.SQLITE_FULL:
+        logger.error("The disk is full: %s", error)
+        return _answer(intake.DiskFull())
+    if kind not in AWAY:
+        return None
+    logger.error("The database does not answer: %s", error)
+    detail = "The database does not answer; nothing was stored."
+    return _unavailable("database_unavailable", detail, wait=intake.wait(DATABASE_WAIT))
 
 
 @_answer.register
@@ -198,11 +219,30 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500: the error itself is in the log, and never in the answer."""
+    """Django's handler500: the error itself is in the log, and never in the answer.
+
+    What the machine is to blame for for now, such as a full disk, is a 503 instead, on pages as well.
+    """
+    error = sys.exception()
+    answer = _answer(error) if isinstance(error, Exception) else None
+    if answer is not None and answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        return answer if _is_api(request) else _page(answer)
     if not _is_api(request):
         return defaults.server_error(request)
     detail = "The error is in the server's log. Trying again later may help."
     return problem(status=500, code="server_error", detail=detail)
+
+
+def _unavailable(code: str, detail: str, *, wait: int) -> HttpResponse:
+    detail = f"{detail} Try again in {wait} s."
+    return problem(status=503, code=code, detail=detail, headers={"Retry-After": str(wait)})
+
+
+def _page(answer: HttpResponse) -> HttpResponse:
+    """Return the page that says what a problem's answer says; made without the database."""
+    text = loader.get_template("503.html").render({"problem": json.loads(answer.content)})
+    headers = {"Retry-After": answer["Retry-After"]}
+    return HttpResponse(text, status=answer.status_code, headers=headers)
 
 
 def _is_api(request: HttpRequest) -> bool:

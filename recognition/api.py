@@ -1,6 +1,7 @@
 """The API of photos, faces and searches. People are in `people_api`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -20,7 +21,7 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from ledger import backlog, workers
-from recognition import access, browsing, photos, searches, tasks, waiting
+from recognition import access, admission, browsing, photos, searches, tasks, waiting
 from recognition.filters import PhotoFilter
 from recognition.models import Face, Photo
 from recognition.serializers import (
@@ -69,10 +70,20 @@ def refuse_too_large(request: Request) -> None:
         raise photos.TooLarge(f"A file may have up to {limit:g} MB. Send a smaller one.")
 
 
-def refuse_upload(request: Request) -> None:
-    """Raise TooLarge or BacklogFull before any of the body is read."""
+@contextmanager
+def admitting(request: Request) -> Iterator[None]:
+    """Raise TooLarge or `intake.Refused` before any of the body is read; wrap it round what finds out who asks.
+
+    To check a session's CSRF token Django reads the body: the session's user is asked for before. A token's user is
+    known only after, and the body is unread then.
+    """
     refuse_too_large(request)
-    backlog.check(Photo, limit=settings.MAX_BACKLOG)
+    session_user = request._request.user  # noqa: SLF001 (the only name by which it can be had unread)
+    if session_user.is_authenticated:
+        admission.check(owner=session_user)
+    yield
+    if not session_user.is_authenticated:
+        admission.check(owner=request.user)
 
 
 def accepted(photo: Photo, *, created: bool, request: Request) -> Response:
@@ -119,10 +130,8 @@ class PhotoViewSet(
     }
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if self.action == "create":
-            # Before the user is known: to check a session's CSRF token Django reads the body.
-            refuse_upload(request)
-        super().initial(request, *args, **kwargs)
+        with admitting(request) if self.action == "create" else nullcontext():
+            super().initial(request, *args, **kwargs)
 
     def get_queryset(self) -> "QuerySet[Photo]":
         return browsing.with_faces(access.visible_photos(self.request.user))
@@ -134,7 +143,7 @@ class PhotoViewSet(
             "x-problems": {
                 400: "validation, unreadable_image, unsupported_format, too_many_pixels",
                 413: "too_large",
-                503: "backlog_full",
+                503: "backlog_full, disk_full",
             }
         },
     )
@@ -244,6 +253,8 @@ class SearchView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         refuse_too_large(request)
+        # The picture is stored until it is looked at.
+        admission.check_disk()
         super().initial(request, *args, **kwargs)
 
     @extend_schema(
@@ -254,6 +265,7 @@ class SearchView(APIView):
             "x-problems": {
                 400: "validation, unreadable_image, unsupported_format, too_many_pixels",
                 413: "too_large",
+                503: "disk_full",
                 504: "no_worker",
             }
         },

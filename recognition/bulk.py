@@ -46,7 +46,7 @@ def find_images(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def store(path: Path, *, owner: Any, person: Person | None = None, source: str = "") -> Outcome:
-    """Store one file with low priority; a bad file is an outcome, not an error. Raises `backlog.BacklogFull`."""
+    """Store one file with low priority; a bad file is an outcome, not an error. Raises `intake.Refused`."""
     try:
         with path.open("rb") as file:
             stored = photos.store_photo(
@@ -54,7 +54,7 @@ def store(path: Path, *, owner: Any, person: Person | None = None, source: str =
                 owner=owner,
                 person=person,
                 source=source,
-                priority=photos.BULK_PRIORITY,
+                bulk=True,
             )
     except ImageError as error:
         return Outcome(path=path, photo=None, result=error.code, detail=str(error))

@@ -135,8 +135,14 @@ class Photo(Work):
             models.Index(fields=["-created_at", "-id"], name="photo_newest_first"),
             models.Index(
                 fields=["stage", "next_try_at"],
-                condition=Q(stage__in=["uploaded", "detected"]),
+                condition=Q(stage="uploaded") | Q(stage="detected"),
                 name="photo_unfinished",
+            ),
+            # Not `stage__in`: SQLite sees that "uploaded" is one of two alternatives, but not that it is in a list.
+            models.Index(
+                fields=["owner", "stage", "priority"],
+                condition=Q(stage="uploaded") | Q(stage="detected"),
+                name="photo_unfinished_by_owner",
             ),
             models.Index(fields=["finished_at"], name="photo_finished"),
             models.Index(

@@ -1,6 +1,7 @@
 """The API of known people: kept, enrolled, merged."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 from django.db.models import Count, QuerySet
@@ -16,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from recognition import people, photos, tasks
-from recognition.api import accepted, refuse_upload
+from recognition.api import accepted, admitting
 from recognition.filters import PersonFilter
 from recognition.models import KnownFace, Person
 from recognition.serializers import (
@@ -52,9 +53,8 @@ class PersonViewSet(viewsets.ModelViewSet[Person]):
     }
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if self.action == "enrol":
-            refuse_upload(request)
-        super().initial(request, *args, **kwargs)
+        with admitting(request) if self.action == "enrol" else nullcontext():
+            super().initial(request, *args, **kwargs)
 
     def get_queryset(self) -> "QuerySet[Person]":
         shown = people.known_people() if self.action == "list" else Person.objects.all()
@@ -86,7 +86,7 @@ class PersonViewSet(viewsets.ModelViewSet[Person]):
                 400: "validation, unreadable_image, unsupported_format, too_many_pixels",
                 409: "merged",
                 413: "too_large",
-                503: "backlog_full",
+                503: "backlog_full, disk_full",
             }
         },
     )

@@ -14,16 +14,15 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
-from ledger import backlog, crashpoints, leases
+from ledger import crashpoints, leases
+from ledger.intake import DiskFull, Refused
+from recognition import admission, gallery, matching
 from recognition import engine as engines
-from recognition import gallery, matching
 from recognition.engine import Detection, Engine, Image
 from recognition.events import photo_recognised
 from recognition.gallery import Gallery
 from recognition.models import Embedding, Face, KnownFace, Person, Photo, Sighting
 
-#: Priority of photos that come in bulk, against those that somebody waits for.
-BULK_PRIORITY = -30
 #: JPEG quality of the picture that is shown; faces are never read from it.
 PICTURE_QUALITY = 90
 #: Longest side of the small picture, in pixels.
@@ -55,15 +54,15 @@ def store_photo(
     person: Person | None = None,
     source: str = "",
     captured_at: datetime | None = None,
-    priority: int = 0,
+    bulk: bool = False,
 ) -> Stored:
     """Keep a photo, durably, for the workers; with `person` it is an enrolment. Decodes no pixels.
 
-    The same bytes again, by the same owner or for the same person, give the first photo. Raises
-    `engine.ImageError` for what is not a photo we read, TooLarge, and `backlog.BacklogFull`. The caller wakes the
-    worker (`tasks.wake_photo`).
+    `bulk` photos wait for all the others. The same bytes again, by the same owner or for the same person, give the
+    first photo. Raises `engine.ImageError` for what is not a photo we read, TooLarge, and `intake.Refused`; then
+    nothing is left behind. Call it outside a transaction. The caller wakes the worker (`tasks.wake_photo`).
     """
-    backlog.check(Photo, limit=settings.MAX_BACKLOG)
+    admission.check(owner=owner)
     if file.size > settings.MAX_UPLOAD_BYTES:
         raise TooLarge(f"The file has {file.size} bytes, {settings.MAX_UPLOAD_BYTES} are accepted.")
     file.seek(0)
@@ -80,7 +79,6 @@ def store_photo(
         purpose=purpose,
         person=person,
         stage=Photo.Stage.UPLOADED,
-        priority=priority,
         format=info.format,
         sha256=digest,
         bytes=file.size,
@@ -89,12 +87,13 @@ def store_photo(
         source=source,
         captured_at=captured_at,
     )
-    photo.image.name = default_storage.save(
-        f"{photo.folder}/original.{EXTENSIONS[info.format]}", file
-    )
+    _store_original(photo, file)
     crashpoints.reach("photo: file written")
     try:
         with transaction.atomic():
+            # Once more, now that nobody else adds rows: many at once must not get past the limit.
+            admission.check_backlog(owner=owner)
+            photo.priority = admission.priority(owner=owner, bulk=bulk)
             photo.save(force_insert=True)
     except IntegrityError:
         # Somebody stored the same bytes between our look and our insert.
@@ -103,8 +102,23 @@ def store_photo(
         if first is None:
             raise
         return Stored(photo=first, created=False)
+    except (Refused, DatabaseError):
+        _drop(photo, [])
+        raise
     crashpoints.reach("photo: row stored")
     return Stored(photo=photo, created=True)
+
+
+def _store_original(photo: Photo, file: "File[Any]") -> None:
+    """Write the file of a new photo. Raises DiskFull, and leaves nothing behind then."""
+    name = f"{photo.folder}/original.{EXTENSIONS[photo.format]}"
+    try:
+        photo.image.name = default_storage.save(name, file)
+    except OSError as error:
+        delete_files([photo])
+        if error.errno in leases.NO_ROOM:
+            raise DiskFull from error
+        raise
 
 
 def detect_faces(photo_id: uuid.UUID | str, *, engine: Engine) -> Photo | None:

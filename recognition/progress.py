@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ledger import workers
-from ledger.backlog import BacklogFull
+from ledger.intake import Refused
 from recognition import bulk
 from recognition.bulk import Outcome
 from recognition.models import Person, Photo
@@ -46,7 +46,7 @@ def store_all(
 ) -> list[Outcome]:
     """Store files, as enrolments of the person beside each if there is one; call `then` with every photo.
 
-    Waits while the backlog is full. Each refused file is a line.
+    Waits while nothing more is taken in, and says so. Each bad file is a line.
     """
     outcomes = []
     with bar(console) as progress:
@@ -63,12 +63,15 @@ def store_all(
 def _store(
     path: Path, *, owner: Any, person: Person | None, source: str, console: Console
 ) -> Outcome:
+    told = ""
     while True:
         try:
             return bulk.store(path, owner=owner, person=person, source=source)
-        except BacklogFull as full:
-            console.print(f"{full}; waiting {full.retry_after} s.")
-            time.sleep(full.retry_after)
+        except Refused as refused:
+            if told != refused.code:
+                console.print(f"{refused}; waiting until there is room.")
+            told = refused.code
+            time.sleep(LOOK_SECONDS)
 
 
 def follow(ids: Iterable[Any], *, console: Console) -> dict[str, int]:

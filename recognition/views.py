@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ledger.backlog import BacklogFull
+from ledger.intake import Refused
 from recognition import access, browsing, keyset, photos, tasks
 from recognition.engine import ImageError
 from recognition.forms import PhotoFilter
@@ -125,9 +125,10 @@ def _store(request: HttpRequest, file: "UploadedFile[Any]") -> None:
         stored = photos.store_photo(file, owner=request.user)
     except (ImageError, photos.TooLarge) as error:
         messages.error(request, f"{file.name}: {error}")
-    except BacklogFull as error:
-        text = _("%(name)s: too many photos wait already. Try again in %(seconds)d seconds.")
-        messages.error(request, text % {"name": file.name, "seconds": error.retry_after})
+    except Refused as error:
+        text = _("%(name)s: %(reason)s. Try again in %(seconds)d seconds.")
+        facts = {"name": file.name, "reason": error, "seconds": error.retry_after}
+        messages.error(request, text % facts)
     else:
         tasks.wake_photo(stored.photo)
         if stored.created:

@@ -19,7 +19,7 @@ from recognition.engine import Engine
 from recognition.gallery import Gallery
 from recognition.models import GalleryState
 
-pytest_plugins = ["tests.installation"]
+pytest_plugins = ["tests.disk", "tests.installation"]
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +68,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 @pytest.fixture
 def empty_queue() -> Iterator[None]:
     """The queue without messages, before and after the test."""
+    queues.breaker.reset()
     queues.huey.flush()
     yield
+    queues.breaker.reset()
     queues.huey.flush()

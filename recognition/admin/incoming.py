@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
-from ledger import backlog
+from ledger.intake import Refused
 from recognition import engine as engines
 from recognition import photos, tasks
 from recognition.models import Person
@@ -70,7 +70,7 @@ def take(
             intake.refused.append(f"{name}: {error} {ADVICE.get(error.code, '')}".rstrip())
         except photos.TooLarge as error:
             intake.refused.append(_("%s: %s Send a smaller copy.") % (name, error))
-        except backlog.BacklogFull as error:
+        except Refused as error:
             intake.refused.append(
                 _("%s: %s. Send it again in about %s seconds.") % (name, error, error.retry_after)
             )

@@ -110,7 +110,7 @@ class TestUpload:
         make.photo(stage="uploaded")
         answer = uploader.post(URL, {"image": picture()})
         problem(answer, 503, "backlog_full")
-        assert 5 <= int(answer["Retry-After"]) <= 375
+        assert 5 <= int(answer["Retry-After"]) <= 300
 
     @pytest.mark.parametrize("fault", ["backlog", "length"])
     def test_a_refusal_leaves_the_body_unread(

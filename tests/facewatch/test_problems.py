@@ -86,7 +86,7 @@ def test_an_unexpected_error_is_a_500_that_tells_nothing() -> None:
         (exceptions.APIException(), 500, "server_error"),
         (SuspiciousOperation("odd"), 400, "bad_request"),
         (IntegrityError("UNIQUE"), 409, "conflict"),
-        (OSError(errno.ENOSPC, "No space"), 507, "storage_full"),
+        (OSError(errno.ENOSPC, "No space"), 503, "disk_full"),
         (SearchFailed(code="unreadable_image", detail="Cut off."), 400, "unreadable_image"),
     ],
 )

@@ -1,4 +1,4 @@
-"""How much waits, and when more is refused."""
+"""How much waits, and who works on it."""
 
 from datetime import timedelta
 
@@ -47,22 +47,6 @@ def test_the_time_to_empty_follows_from_the_rate_of_the_last_minute() -> None:
 def test_without_a_rate_the_time_to_empty_is_unknown() -> None:
     make.photo(stage="uploaded")
     assert backlog.state(Photo)["eta_seconds"] is None
-
-
-def test_a_full_backlog_refuses_and_says_when_to_come_back() -> None:
-    for _ in range(2):
-        make.photo(stage="uploaded")
-    make.photo()
-    backlog.check(Photo, limit=3)
-    with pytest.raises(backlog.BacklogFull, match="2 photos wait already, 2 may") as caught:
-        backlog.check(Photo, limit=2)
-    assert caught.value.retry_after >= backlog.SHORTEST_WAIT
-
-
-def test_the_wait_follows_from_the_rate_within_bounds() -> None:
-    assert 100 <= backlog.retry_after(200, rate=2) <= 125
-    assert backlog.retry_after(1, rate=100) >= backlog.SHORTEST_WAIT
-    assert backlog.retry_after(10**6, rate=1) <= backlog.LONGEST_WAIT * 1.25
 
 
 @pytest.mark.django_db(transaction=True)

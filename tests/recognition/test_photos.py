@@ -14,7 +14,7 @@ from django.utils import timezone
 from PIL import Image as Pillow
 
 from demo import photos as demo_photos
-from ledger.backlog import BacklogFull
+from ledger.intake import BacklogFull
 from recognition import engine as engines
 from recognition import people, photos
 from recognition.engine import Engine
