@@ -8,6 +8,8 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage
 from django.utils.deconstruct import deconstructible
 
+from ledger import crashpoints
+
 
 @deconstructible(path="facewatch.storage.DurableStorage")
 class DurableStorage(FileSystemStorage):
@@ -31,11 +33,13 @@ class DurableStorage(FileSystemStorage):
                 file.writelines(content.chunks())
                 file.flush()
                 os.fsync(file.fileno())
+            crashpoints.reach("storage: draft written")
             os.replace(draft, path)
         except BaseException:
             if os.path.exists(draft):
                 os.unlink(draft)
             raise
+        crashpoints.reach("storage: file in place")
         _sync_folder(folder)
         return name
 
