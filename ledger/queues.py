@@ -193,6 +193,7 @@ def open_queue(*, redis_url: str, path: Path) -> Huey:
         "facewatch",
         storage_class=QueueFile,
         filename=str(path),
+        timeout=BROKER_TIMEOUT,
         results=False,
         serializer=JsonSerializer(),
     )
