@@ -1,7 +1,7 @@
 """What recognition has to do, made known to the ledger; read when Django starts."""
 
 from ledger import kinds
-from recognition import checks, photos, searches, tasks
+from recognition import checks, orphans, photos, searches, tasks
 from recognition.models import Photo, Search
 
 __all__ = ["checks"]
@@ -11,3 +11,4 @@ for _stage, _task in tasks.NEXT_TASK.items():
 kinds.register(model=Search, stage=Search.Stage.ASKED, task=tasks.answer_search)
 kinds.CHORES["photos published"] = photos.publish_the_unheard
 kinds.CHORES["searches forgotten"] = searches.forget_the_unheard
+kinds.CHORES["files removed"] = orphans.remove_orphans
