@@ -6,7 +6,7 @@ import django_filters
 from django.db.models import Q, QuerySet
 from django_filters.rest_framework import FilterSet
 
-from alerts.models import Alert, Subscription
+from alerts.models import Alert, Delivery, Digest, Outgoing, Subscription
 
 
 class AlertFilter(FilterSet):
@@ -35,4 +35,33 @@ class SubscriptionFilter(FilterSet):
 
     class Meta:
         model = Subscription
+        fields: list[str] = []
+
+
+class OutgoingFilter(FilterSet):
+    """What was to be sent, by how far it has come and when it was made."""
+
+    stage = django_filters.ChoiceFilter(choices=Outgoing.Stage.choices)
+    created_after = django_filters.IsoDateTimeFilter("created_at", "gte", label="Not before.")
+
+
+class DeliveryFilter(OutgoingFilter):
+    """Deliveries of one alert, to one target, or in one digest."""
+
+    alert = django_filters.UUIDFilter("alert_id", label="The alert's id.")
+    digest = django_filters.UUIDFilter("digest_id", label="The digest's id.")
+    target = django_filters.CharFilter("target", label="The whole e-mail address.")
+
+    class Meta:
+        model = Delivery
+        fields: list[str] = []
+
+
+class DigestFilter(OutgoingFilter):
+    """Digests to one recipient."""
+
+    recipient = django_filters.CharFilter("recipient", label="The whole e-mail address.")
+
+    class Meta:
+        model = Digest
         fields: list[str] = []

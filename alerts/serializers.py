@@ -5,10 +5,11 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from alerts import watch
-from alerts.models import Alert, Subscription, WatchList
+from alerts.models import Alert, Delivery, Digest, Outgoing, Subscription, WatchList
 from recognition.people import known_people
 from recognition.serializers import FaceLink, PersonName, PhotoLink
 
@@ -79,3 +80,51 @@ class VerdictSerializer(serializers.Serializer[Any]):
 
     status = serializers.ChoiceField(choices=[Alert.Status.CONFIRMED, Alert.Status.DISMISSED])
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=2000)
+
+
+class FailureSerializer(serializers.Serializer[Any]):
+    """Why the last attempt did not succeed."""
+
+    code = serializers.CharField(source="error_code")
+    detail = serializers.CharField(source="error_detail")
+
+
+class OutgoingSerializer(serializers.ModelSerializer[Any]):
+    """What deliveries and digests have in common."""
+
+    error = serializers.SerializerMethodField()
+    next_try_at = serializers.SerializerMethodField(help_text="None unless it is to be sent.")
+
+    @extend_schema_field(FailureSerializer(allow_null=True))
+    def get_error(self, row: Outgoing) -> Any:
+        """Return why the last attempt did not succeed; None if none failed."""
+        return FailureSerializer(row).data if row.error_code else None
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_next_try_at(self, row: Outgoing) -> Any:
+        """Return when it is tried at the earliest; None if nothing is to be tried."""
+        if row.stage not in row.OPEN_STAGES:
+            return None
+        return serializers.DateTimeField().to_representation(row.next_try_at)
+
+
+#: Fields of how far a message has come.
+PROGRESS = ("stage", "error", "attempts", "next_try_at", "created_at", "finished_at")
+
+
+class DeliverySerializer(OutgoingSerializer):
+    """That one target hears of one alert."""
+
+    class Meta:
+        model = Delivery
+        fields = ["id", "alert", "subscription", "channel", "target", "mode", "digest", *PROGRESS]
+        read_only_fields = fields
+
+
+class DigestSerializer(OutgoingSerializer):
+    """One mail to one recipient about the alerts of one window."""
+
+    class Meta:
+        model = Digest
+        fields = ["id", "recipient", "mode", "window_start", "window_end", *PROGRESS]
+        read_only_fields = fields

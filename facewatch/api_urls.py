@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from alerts.api import AlertViewSet, SubscriptionViewSet, WatchListViewSet
+from alerts.outgoing_api import DeliveryViewSet, DigestViewSet
 from facewatch.tokens import TokenView
 from recognition.api import FaceViewSet, PhotoViewSet, QueueView, SearchView
 from recognition.people_api import PersonViewSet
@@ -25,6 +26,8 @@ router.register("people", PersonViewSet, basename="person")
 router.register("watchlists", WatchListViewSet, basename="watchlist")
 router.register("subscriptions", SubscriptionViewSet, basename="subscription")
 router.register("alerts", AlertViewSet, basename="alert")
+router.register("deliveries", DeliveryViewSet, basename="delivery")
+router.register("digests", DigestViewSet, basename="digest")
 
 urlpatterns = [
     *router.urls,

@@ -46,6 +46,7 @@ TITLES = {
     "no_token": "The request carries no token",
     "no_worker": "No worker answered in time",
     "not_authenticated": "Who you are is not known",
+    "not_ended": "It was sent, or will be",
     "not_failed": "The photo has not failed",
     "not_found": "There is no such thing",
     "not_ready": "The picture is not ready yet",

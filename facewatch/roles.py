@@ -16,6 +16,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "alerts.view_subscription",
         "alerts.view_alert",
         "alerts.change_alert",
+        "alerts.view_delivery",
+        "alerts.view_digest",
         "ledger.view_worker",
     ),
     "manager": (
