@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from alerts import sending
@@ -34,13 +35,14 @@ def open_due_digests(now: datetime) -> list[Digest]:
     """Open a digest for each recipient who has alerts from before the last closed window's end; return them.
 
     After a downtime one digest catches up. What comes late for a window whose digest was opened already goes into the
-    next one. A second call for the same window opens nothing.
+    next one; so does what waits for a window that a clock ran ahead into. A second call for the same window opens
+    nothing.
     """
     opened = []
     for mode, length in WINDOWS.items():
         end = window_end(now, length=length)
         waiting: dict[str, list[uuid.UUID]] = defaultdict(list)
-        for target, pk in _waiting(mode, before=end):
+        for target, pk in _waiting(mode, before=end, now=now):
             waiting[target].append(pk)
         for recipient, deliveries in waiting.items():
             digest = Digest(
@@ -118,15 +120,19 @@ def give_up_the_expired() -> int:
     return sending.give_up_the_expired(Digest)
 
 
-def _waiting(mode: str, *, before: datetime) -> Iterable[tuple[str, uuid.UUID]]:
-    """Return target and id of the deliveries that wait for a digest and are still wanted, oldest first."""
+def _waiting(mode: str, *, before: datetime, now: datetime) -> Iterable[tuple[str, uuid.UUID]]:
+    """Return target and id of the deliveries that wait for a digest and are still wanted, oldest first.
+
+    One that was made in the future was made before the clock was set back, and may not wait until then.
+    """
+    due = Q(created_at__lt=before) | Q(created_at__gt=now + timedelta(seconds=leases.CLOCK_SKEW))
     return (
         Delivery.objects.filter(
+            due,
             stage=Stage.BATCHED,
             digest=None,
             mode=mode,
             channel=Subscription.Channel.EMAIL,
-            created_at__lt=before,
             subscription__is_active=True,
         )
         .order_by("created_at")

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from alerts.models import Alert, Delivery, Subscription, WatchList
-from ledger import crashpoints
+from ledger import crashpoints, leases
 from recognition import engine as engines
 from recognition.models import Person, Photo, Sighting
 
@@ -60,8 +60,13 @@ def _raise(watchlist: WatchList, sighting: Sighting, *, photo: Photo) -> Alert |
     seen = Alert.objects.filter(watchlist=watchlist, person=sighting.person)
     if seen.filter(face=sighting.face).exists():
         return None
-    since = timezone.now() - timedelta(seconds=watchlist.cooldown_seconds)
-    if watchlist.cooldown_seconds and seen.filter(created_at__gt=since).exists():
+    now = timezone.now()
+    # An alert from the future was raised before the clock was set back: it must not silence the list until then.
+    lately = (
+        now - timedelta(seconds=watchlist.cooldown_seconds),
+        now + timedelta(seconds=leases.CLOCK_SKEW),
+    )
+    if watchlist.cooldown_seconds and seen.filter(created_at__range=lately).exists():
         return None
     return Alert.objects.create(
         watchlist=watchlist,

@@ -121,6 +121,42 @@ def test_what_comes_late_for_an_opened_window_goes_into_the_next(mailbox: Mailbo
     assert str(late.pk) in text_of(mailbox.mails[1])
 
 
+def test_an_alert_of_a_clock_that_ran_ahead_is_told_once_it_is_set_back(mailbox: Mailbox) -> None:
+    watchlist = watched()
+    ahead = seen(watchlist, when=at(9, 20) + timedelta(days=3650))
+    alert = seen(watchlist, when=at(9, 30))
+    sent(*digests.open_due_digests(at(10)))
+    text = text_of(mailbox.mails[0])
+    assert str(ahead.pk) in text
+    assert str(alert.pk) in text
+    assert digests.open_due_digests(at(11)) == []
+
+
+def test_an_alert_of_a_clock_half_a_minute_ahead_waits_for_its_window() -> None:
+    seen(watched(), when=at(10, 0) + timedelta(seconds=30))
+    assert digests.open_due_digests(at(10)) == []
+    assert len(digests.open_due_digests(at(11))) == 1
+
+
+def test_a_window_that_a_clock_ran_ahead_into_swallows_and_doubles_nothing(
+    mailbox: Mailbox,
+) -> None:
+    watchlist = watched()
+    first = seen(watchlist, when=at(9, 20))
+    # Its clock says 12:10; it is 9:30.
+    sent(*digests.open_due_digests(at(12, 10)))
+    second = seen(watchlist, when=at(9, 40))
+    sent(*digests.open_due_digests(at(10)))
+    third = seen(watchlist, when=at(11, 20))
+    assert digests.open_due_digests(at(12)) == []
+    sent(*digests.open_due_digests(at(13)))
+    told = [
+        [str(alert.pk) in text_of(mail) for mail in mailbox.mails]
+        for alert in (first, second, third)
+    ]
+    assert told == [[True, False, False], [False, True, False], [False, False, True]]
+
+
 def test_after_a_downtime_one_digest_catches_up(mailbox: Mailbox) -> None:
     watchlist = watched()
     alerts = [seen(watchlist, when=at(hour, 30, day=day)) for day in (8, 9) for hour in (3, 4)]

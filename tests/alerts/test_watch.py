@@ -91,6 +91,18 @@ def test_within_the_cooldown_no_further_alert_is_raised_and_after_it_one_is(ada:
         assert Alert.objects.count() == 2
 
 
+def test_an_alert_of_a_clock_that_ran_ahead_silences_nobody_once_it_is_set_back(
+    ada: Person,
+) -> None:
+    make.watchlist(people=(ada,), cooldown_seconds=600)
+    with time_machine.travel(NOON + timedelta(days=365), tick=False):
+        watch.raise_alerts(seen(ada).pk)
+    with time_machine.travel(NOON, tick=False):
+        watch.raise_alerts(seen(ada).pk)
+        watch.raise_alerts(seen(ada).pk)
+    assert Alert.objects.count() == 2
+
+
 def test_the_cooldown_of_one_list_does_not_silence_another(ada: Person) -> None:
     make.watchlist("Lobby", people=(ada,), cooldown_seconds=600)
     watch.raise_alerts(seen(ada).pk)
