@@ -19,7 +19,7 @@ installed = $(VENV)/installed-$(1)
 # Present while pip is at work: if it is found later, pip was interrupted and .venv is made anew.
 UNFINISHED := $(VENV)/unfinished
 
-.PHONY: help run demo test lint bench lock clean environment runtime development peer photos
+.PHONY: help run demo test lint chaos bench lock clean environment runtime development peer photos
 
 help:  ## List what make can do here
 	@sed -nE 's/^([a-z]+):.*  ## (.*)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: development  ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff format --check .
 	FACEWATCH_DATA_DIR=$(VENV)/cache/data $(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --cache-dir $(VENV)/cache/imports
+
+chaos: development photos  ## Kill everything at random, and count what is lost: make chaos DURATION=60 SEED=1 REDIS=yes
+	@exec $(PY) -m tests.faults.chaos $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(REDIS),--redis)
 
 bench: development peer photos  ## Measure, and compare with the peer
 	@exec $(PY) -m bench

@@ -1,0 +1,407 @@
+"""Kills an installation at random while photos come in, and counts what is lost or told twice.
+
+    python -m tests.faults.chaos [--duration 60] [--seed 1] [--redis] [--sweeper off]
+
+Ends with status 1 if a photo that was accepted is neither done nor failed in the end, if an alert was mailed twice to
+somebody, or if anything is left held, doubled or running.
+"""
+
+import argparse
+import random
+import re
+import signal
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from demo import photos as demo_photos
+from tests.installation import Installation, signal_all
+from tests.mailbox import Mailbox
+from tests.pictures import small_copy
+from tests.redis_server import RedisServer
+
+OWNERS = ("ann", "ben", "cem")
+#: Seconds of a lease: what is killed is taken up after so long.
+LEASE_SECONDS = 8
+#: Seconds between two events.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 2.0
+#: How often each event comes, against the others.
+WEIGHTS = {
+    "worker": 8,
+    "consumer": 3,
+    "web": 3,
+    "sweeper": 3,
+    "queue": 3,
+    "hour": 2,
+    "supervisor": 1,
+}
+#: What the mail server does with a message, and how often.
+ANSWERS = {"250 OK": 10, "451 try later": 1, "drop": 1, "hang": 1}
+#: Rows that are still to be worked on or held, by table.
+UNFINISHED = {
+    "recognition_photo": ("uploaded", "detected"),
+    "alerts_delivery": ("pending", "sending"),
+    "alerts_digest": ("pending", "sending"),
+}
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What the clients were told, and what was done to the installation."""
+
+    accepted: dict[str, str] = field(default_factory=dict)
+    refused: int = 0
+    events: Counter[str] = field(default_factory=Counter)
+
+
+class Chaos:
+    """One run."""
+
+    def __init__(
+        self, folder: Path, *, seed: int, rate: float, redis: RedisServer | None, sweeper: bool
+    ) -> None:
+        self._rate = rate
+        self.tally = Tally()
+        self.mailbox = Mailbox().start()
+        # What strikes when is no secret; whom it strikes is drawn apart, because how many there are is chance.
+        self._random = random.Random(seed)  # noqa: S311
+        self._victims = random.Random(seed)  # noqa: S311
+        self._redis = redis
+        self._sweeper = sweeper
+        self._over = threading.Event()
+        self.site = Installation(
+            folder / "data",
+            FACEWATCH_WORKERS="2",
+            FACEWATCH_LEASE_SECONDS=str(LEASE_SECONDS),
+            FACEWATCH_SWEEP_SECONDS="1",
+            EMAIL_URL=f"smtp://127.0.0.1:{self.mailbox.controller.port}",
+            **({"REDIS_URL": redis.url} if redis else {}),
+        )
+
+    def prepare(self) -> None:
+        """Start the installation with one watched person, of whom two hear at once and hourly."""
+        self.site.start()
+        token = self.site.token("manager", "manager")
+        person = self.site.post("/api/v1/people/", token=token, name="Barack Obama").json()
+        enrolment = self.site.upload(
+            f"/api/v1/people/{person['id']}/photos/",
+            demo_photos.path("obama-2009.jpg").read_bytes(),
+            token=token,
+        )
+        assert self.site.finished(enrolment.json(), token=token)["stage"] == "done"
+        watchlist = self.site.post(
+            "/api/v1/watchlists/", token=token, name="Lobby", people=[person["id"]]
+        ).json()
+        for mode in ("instant", "hourly"):
+            answer = self.site.post(
+                "/api/v1/subscriptions/",
+                token=token,
+                watchlist=watchlist["id"],
+                mode=mode,
+                channel="email",
+                target=f"{mode}@example.org",
+            )
+            assert answer.status == 201, answer.body
+        self._tokens = {owner: self.site.token(owner, "uploader") for owner in OWNERS}
+
+    def run(self, *, seconds: float, look: Callable[[], None]) -> None:
+        """Upload and kill for so long."""
+        clients = [
+            threading.Thread(target=self._upload, args=(number, owner))
+            for number, owner in enumerate(OWNERS)
+        ]
+        freezer = threading.Thread(target=self._freeze_sweeper)
+        for thread in (*clients, freezer):
+            thread.start()
+        deadline = time.monotonic() + seconds
+        try:
+            while time.monotonic() < deadline:
+                time.sleep(self._random.uniform(SHORTEST_PAUSE, LONGEST_PAUSE))
+                self._strike()
+                look()
+        finally:
+            self.mailbox.answer = "250 OK"
+            self._over.set()
+            for thread in clients:
+                thread.join()
+
+    def drain(self, *, seconds: float, look: Callable[[], None]) -> None:
+        """Wait until nothing is left to do, with an hour passed for what waits for its digest; give up in the end."""
+        deadline = time.monotonic() + seconds
+        hours = 0
+        while time.monotonic() < deadline:
+            look()
+            time.sleep(0.5)
+            if self._unfinished():
+                continue
+            if not self._query("SELECT count(*) FROM alerts_delivery WHERE stage = 'batched'"):
+                return
+            if hours < 3:
+                # A consumer that starts looks for digests at once; otherwise it does when the minute is full.
+                hours += 1
+                self._strike("hour")
+                self._strike("consumer")
+                time.sleep(5)
+
+    def close(self) -> dict[int, str]:
+        """Stop the installation in order; return the processes that are left, of which there must be none."""
+        self._freezing = False
+        self.site.stop()
+        self.mailbox.stop()
+        left = self.site.processes()
+        signal_all(left, signal.SIGKILL)
+        return left
+
+    def _upload(self, number: int, owner: str) -> None:
+        """Upload photos of the watched person; one that gets no answer is sent again until it gets one."""
+        names = ("obama-2012.jpg", "obama-2010.jpg", "obama-2005.jpg")
+        count = 0
+        while not self._over.wait(len(OWNERS) / self._rate):
+            count += 1
+            photo = small_copy(names[count % len(names)], number=number + len(OWNERS) * count)
+            while True:
+                try:
+                    answer = self.site.upload("/api/v1/photos/", photo, token=self._tokens[owner])
+                except OSError:
+                    pass
+                else:
+                    if answer.status in (200, 202):
+                        self.tally.accepted[answer.json()["id"]] = names[count % len(names)]
+                        break
+                    self.tally.refused += 1
+                time.sleep(0.3)
+
+    def _freeze_sweeper(self) -> None:
+        """Keep every sweeper from running, if it was asked for: the supervisor sees it alive."""
+        self._freezing = not self._sweeper
+        while self._freezing:
+            signal_all(self._named("manage.py sweep"), signal.SIGSTOP)
+            time.sleep(0.05)
+
+    def _strike(self, event: str = "") -> None:
+        event = event or self._random.choices([*WEIGHTS], [*WEIGHTS.values()])[0]
+        self.mailbox.answer = self._random.choices([*ANSWERS], [*ANSWERS.values()])[0]
+        if self._over.is_set():
+            self.mailbox.answer = "250 OK"
+        getattr(self, f"_strike_{event}")()
+        self.tally.events[event] += 1
+
+    def _strike_worker(self) -> None:
+        consumers = self._children_of_supervisor("manage.py worker")
+        workers = [pid for pid in self._named("manage.py worker") if pid not in consumers]
+        if workers:
+            signal_all({self._victims.choice(sorted(workers)): ""}, signal.SIGKILL)
+
+    def _strike_consumer(self) -> None:
+        signal_all(self._children_of_supervisor("manage.py worker"), signal.SIGKILL)
+
+    def _strike_web(self) -> None:
+        signal_all(self._named("granian"), signal.SIGKILL)
+
+    def _strike_sweeper(self) -> None:
+        signal_all(self._named("manage.py sweep"), signal.SIGKILL)
+
+    def _strike_queue(self) -> None:
+        if self._redis:
+            self._redis.client.flushall()
+            return
+        for file in self.site.data_dir.glob("queue.sqlite3*"):
+            if not file.name.endswith(".lock"):
+                file.unlink(missing_ok=True)
+
+    def _strike_supervisor(self) -> None:
+        self.site.kill()
+        deadline = time.monotonic() + 60
+        while self.site.processes():
+            assert time.monotonic() < deadline, "processes outlive the supervisor"
+            time.sleep(0.1)
+        self.site.start()
+
+    def _strike_hour(self) -> None:
+        """Let an hour pass for what waits for its digest."""
+        with suppress(sqlite3.OperationalError), self._database() as database, database:
+            for table, columns in {
+                "alerts_delivery": ("created_at",),
+                "alerts_digest": ("window_start", "window_end"),
+                "ledger_window": ("opens_at",),
+            }.items():
+                moved = ", ".join(f"{name} = datetime({name}, '-1 hour')" for name in columns)
+                database.execute(f"UPDATE {table} SET {moved}")  # noqa: S608 (names from above)
+
+    def _named(self, word: str) -> dict[int, str]:
+        return {pid: line for pid, line in self.site.processes().items() if word in line}
+
+    def _children_of_supervisor(self, word: str) -> dict[int, str]:
+        assert self.site.process is not None
+        return {
+            pid: line
+            for pid, line in self._named(word).items()
+            if parent_of(pid) == self.site.process.pid
+        }
+
+    def _database(self) -> Any:
+        return closing(sqlite3.connect(self.site.data_dir / "facewatch.sqlite3", timeout=20))
+
+    def _query(self, sql: str) -> int:
+        with self._database() as database:
+            return int(database.execute(sql).fetchone()[0])
+
+    def _unfinished(self) -> int:
+        return sum(
+            self._query(
+                f"SELECT count(*) FROM {table} WHERE lease_until IS NOT NULL OR stage IN {stages}"  # noqa: S608
+            )
+            for table, stages in UNFINISHED.items()
+        )
+
+    def findings(self) -> dict[str, int]:
+        """Return what became of everything, by name."""
+        with self._database() as database:
+            photos = {
+                f"{pk[:8]}-{pk[8:12]}-{pk[12:16]}-{pk[16:20]}-{pk[20:]}": (stage, code)
+                for pk, stage, code in database.execute(
+                    "SELECT id, stage, error_code FROM recognition_photo WHERE purpose = 'upload'"
+                )
+            }
+            doubles = sum(len(database.execute(sql).fetchall()) for sql in DOUBLES)
+            unalerted = database.execute(UNALERTED).fetchone()[0]
+            ends = Counter(
+                stage
+                for table in ("alerts_delivery", "alerts_digest")
+                for (stage,) in database.execute(f"SELECT stage FROM {table}")  # noqa: S608
+            )
+        stages = Counter(photos.get(pk, ("gone", ""))[0] for pk in self.tally.accepted)
+        codes = Counter(code for stage, code in photos.values() if stage == "failed")
+        told = Counter(
+            (mail["To"], alert)
+            for mail in self.mailbox.mails
+            for alert in set(re.findall(r"/alerts/([0-9a-f-]{36})/", _text(mail)))
+        )
+        return {
+            "accepted": len(self.tally.accepted),
+            "done": stages["done"],
+            **{f"failed: {code}": count for code, count in sorted(codes.items())},
+            "lost": len(self.tally.accepted) - stages["done"] - stages["failed"],
+            "done without its alert": unalerted,
+            "faces, sightings, alerts or deliveries doubled": doubles,
+            "mails accepted": len(self.mailbox.mails),
+            "of these digests": sum(
+                mail["To"] == "hourly@example.org" for mail in self.mailbox.mails
+            ),
+            "mailed twice": sum(count > 1 for count in told.values()),
+            "deliveries and digests unknown": ends["unknown"],
+            "still held or waiting": self._unfinished(),
+        }
+
+
+#: What must be there once: rows of each answer are one too many.
+DOUBLES = (
+    "SELECT photo_id FROM recognition_face GROUP BY photo_id HAVING count(*) > 1",
+    "SELECT photo_id FROM recognition_sighting GROUP BY photo_id HAVING count(*) > 1",
+    "SELECT photo_id FROM alerts_alert GROUP BY photo_id HAVING count(*) > 1",
+    "SELECT alert_id FROM alerts_delivery GROUP BY alert_id HAVING count(*) > 2",
+)
+UNALERTED = """
+    SELECT count(*) FROM recognition_photo
+    WHERE purpose = 'upload' AND stage = 'done' AND id NOT IN (SELECT photo_id FROM alerts_alert)
+"""
+#: Findings that must be zero.
+NEVER = (
+    "lost",
+    "done without its alert",
+    "faces, sightings, alerts or deliveries doubled",
+    "mailed twice",
+    "still held or waiting",
+    "processes left",
+)
+
+
+def parent_of(pid: int) -> int:
+    """Return the id of a process' parent; 0 if it ended meanwhile."""
+    try:
+        # The name in parentheses may hold anything.
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _text(mail: Any) -> str:
+    return str(mail.get_body(("plain",)).get_content())
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run, print the table, and return the exit status."""
+    console = Console(width=100)
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="facewatch-chaos-"))
+        redis = stack.enter_context(RedisServer()) if options.redis else None
+        chaos = Chaos(
+            Path(folder),
+            seed=seed,
+            rate=options.rate,
+            redis=redis,
+            sweeper=options.sweeper == "on",
+        )
+        left: dict[int, str] = {}
+        try:
+            chaos.prepare()
+            live = Live(console=console, transient=True, auto_refresh=False)
+
+            def look() -> None:
+                counts = ", ".join(f"{name} {count}" for name, count in chaos.tally.events.items())
+                live.update(f"accepted {len(chaos.tally.accepted)}; {counts}", refresh=True)
+
+            if console.is_terminal:
+                stack.enter_context(live)
+            chaos.run(seconds=options.duration, look=look)
+            chaos.drain(seconds=options.drain, look=look)
+            findings = chaos.findings()
+        finally:
+            left = chaos.close()
+        if options.log:
+            Path(options.log).write_text("\n".join(chaos.site.lines))
+    findings["processes left"] = len(left)
+    table = Table(
+        "figure",
+        "value",
+        title=f"{options.duration:g} s of chaos on {'Redis' if options.redis else 'SqliteHuey'}, seed {seed}",
+        title_justify="left",
+    )
+    for name, count in chaos.tally.events.most_common():
+        table.add_row(f"struck: {name}", str(count))
+    for name, count in findings.items():
+        wrong = name in NEVER and count
+        table.add_row(name, f"{count}  must be 0" if wrong else str(count))
+    console.print(table)
+    return int(any(findings[name] for name in NEVER))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--duration", type=float, default=60, metavar="SECONDS")
+    parser.add_argument("--seed", type=int, help="what strikes when; drawn unless given")
+    parser.add_argument(
+        "--rate", type=float, default=5, metavar="PHOTOS", help="uploads per second"
+    )
+    parser.add_argument("--redis", action="store_true", help="a real Redis instead of SqliteHuey")
+    parser.add_argument("--sweeper", choices=["on", "off"], default="on", help="off: watch it fail")
+    parser.add_argument(
+        "--drain", type=float, default=120, metavar="SECONDS", help="longest wait afterwards"
+    )
+    parser.add_argument("--log", metavar="FILE", help="where the installation's log goes")
+    sys.exit(main(parser.parse_args()))

@@ -1,0 +1,184 @@
+"""A process is killed at each labelled place, and nothing is lost, doubled or left behind."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.installation import ROOT
+from tests.mailbox import Mailbox
+from tests.redis_server import RedisServer
+
+#: Each crash point of the code, by the file that has it.
+LABELS = {
+    label: str(path.relative_to(ROOT))
+    for package in ("alerts", "facewatch", "ledger", "recognition")
+    for path in sorted((ROOT / package).rglob("*.py"))
+    for label in re.findall(r'crashpoints\.reach\("([^"]+)"\)', path.read_text())
+}
+MESSAGES = [label for label in LABELS if label.startswith("message:")]
+#: Where nobody can know whether a mail was sent, and how many mails had been accepted for each such delivery.
+MAYBE_TOLD = {"message: sending": [0], "message: handed over": [1]}
+#: Hours between two crashes on the actor's clock: more than a day's events and the recovery take.
+HOURS = 12
+
+
+class Actor:
+    """The process that lives through crashes; see `tests.faults.actor`."""
+
+    def __init__(self, data_dir: Path, *, mailbox: Mailbox, redis_url: str) -> None:
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("FACEWATCH_", "COV_"))
+        }
+        environment |= {
+            "FACEWATCH_DATA_DIR": str(data_dir),
+            "FACEWATCH_LOG_LEVEL": "CRITICAL",
+            "EMAIL_URL": f"smtp://127.0.0.1:{mailbox.controller.port}",
+        }
+        if redis_url:
+            environment["REDIS_URL"] = redis_url
+        self._mailbox = mailbox
+        self._turn = 0
+        self._told: set[tuple[str, str]] = set()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.actor"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            self._read("ready")
+        except AssertionError:
+            self.stop()
+            raise
+
+    def live(self, label: str, **order: Any) -> tuple[int, list[dict[str, Any]]]:
+        """Live until the crash point; return the exit code and what was said before."""
+        self._turn += 1
+        return self._obey(crash_at=label, number=self._turn, hours=self._turn * HOURS, **order)
+
+    def recover(self, **order: Any) -> list[tuple[str, int]]:
+        """Go on as if the processes had been started again; return how each delivery since the last call ended.
+
+        With each stands how many accepted mails told its target of its alert.
+        """
+        hours = self._turn * HOURS + HOURS // 2
+        code, said = self._obey(recover=True, hours=hours, **order)
+        assert code == 0
+        assert said[-1]["faults"] == []
+        mails = told(self._mailbox)
+        ends = {(target, alert): stage for target, alert, stage in said[-1]["told"]}
+        new = [(stage, mails[key]) for key, stage in ends.items() if key not in self._told]
+        self._told |= set(ends)
+        return new
+
+    def stop(self) -> None:
+        with self._process:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        assert self._process.returncode == 0
+
+    def _obey(self, **order: Any) -> tuple[int, list[dict[str, Any]]]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return self._read("exit")
+
+    def _read(self, last: str) -> tuple[int, list[dict[str, Any]]]:
+        said: list[dict[str, Any]] = []
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            answer = json.loads(line)
+            if last in answer:
+                return answer[last], said
+            said.append(answer)
+        raise AssertionError("The actor ended; its error is above.")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "redis"])
+def actor(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, photos_folder: Path
+) -> Iterator[Actor]:
+    """One for each broker."""
+    mailbox = Mailbox().start()
+    redis = RedisServer().start() if request.param == "redis" else None
+    acting = Actor(
+        tmp_path_factory.mktemp("crashes") / "data",
+        mailbox=mailbox,
+        redis_url=redis.url if redis else "",
+    )
+    yield acting
+    acting.stop()
+    if redis:
+        redis.stop()
+    mailbox.stop()
+
+
+def told(mailbox: Mailbox) -> Counter[tuple[str, str]]:
+    """How many accepted mails told each recipient of each alert."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for mail in mailbox.mails:
+        body = mail.get_body(("plain",))
+        assert body is not None
+        alerts = set(re.findall(r"/alerts/([0-9a-f-]{36})/", body.get_content()))
+        counts.update((mail["To"], alert) for alert in alerts)
+    return counts
+
+
+def test_no_label_is_used_twice() -> None:
+    code = "\n".join(
+        path.read_text()
+        for package in ("alerts", "facewatch", "ledger", "recognition")
+        for path in (ROOT / package).rglob("*.py")
+    )
+    assert len(re.findall(r'crashpoints\.reach\("', code)) == len(LABELS) > 20
+
+
+def test_a_day_without_a_crash_leaves_nothing_wrong(actor: Actor) -> None:
+    code, said = actor.live("")
+    assert code == 0
+    assert len(said) == 3, "photos accepted"
+    # Two photos for two recipients; one photo was deleted in the end, and its deliveries with it.
+    assert actor.recover() == [("sent", 1)] * 2
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_crash_loses_nothing_and_doubles_nothing(actor: Actor, label: str) -> None:
+    crash(actor, label)
+    ends = actor.recover()
+    unknown = [mails for stage, mails in ends if stage == "unknown"]
+    assert unknown == MAYBE_TOLD.get(label, [])
+    assert [mails for stage, mails in ends if stage == "sent"] == [1] * (len(ends) - len(unknown))
+
+
+@pytest.mark.parametrize("label", MESSAGES)
+def test_a_crash_while_a_digest_is_sent_doubles_nothing(actor: Actor, label: str) -> None:
+    crash(actor, label, after="digests")
+    for stage, mails in actor.recover():
+        assert mails == 1 or (stage == "unknown" and label == "message: sending" and mails == 0)
+
+
+@pytest.mark.parametrize("label", MESSAGES)
+def test_at_least_once_leaves_nobody_untold(actor: Actor, label: str) -> None:
+    crash(actor, label, guarantee="at_least_once")
+    ends = actor.recover(guarantee="at_least_once")
+    assert {stage for stage, _ in ends} == {"sent"}
+    doubled = 1 if label == "message: handed over" else 0
+    assert max(mails for _, mails in ends) == 1 + doubled
+
+
+def crash(actor: Actor, label: str, **order: Any) -> None:
+    code, _ = actor.live(label, **order)
+    assert code == -signal.SIGKILL, f"{LABELS[label]}: the crash point was not reached"
