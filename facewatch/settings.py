@@ -124,7 +124,7 @@ FILE_UPLOAD_TEMP_DIR = DATA_DIR / "tmp"
 FILE_UPLOAD_HANDLERS = [
     "facewatch.uploads.LimitedUploadHandler",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+    "facewatch.uploads.TidyFileUploadHandler",
 ]
 MAX_UPLOAD_BYTES = env.int("FACEWATCH_MAX_UPLOAD_MB", default=32) * 1_000_000
 MAX_PIXELS = env.int("FACEWATCH_MAX_MEGAPIXELS", default=64) * 1_000_000

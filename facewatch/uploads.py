@@ -1,10 +1,13 @@
 """Uploads are counted while they arrive: Django limits form fields, but not files."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.core.files.uploadhandler import FileUploadHandler
+from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadhandler import FileUploadHandler, TemporaryFileUploadHandler
 
 
 class LimitedUploadHandler(FileUploadHandler):
@@ -28,3 +31,25 @@ class LimitedUploadHandler(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> None:
         """Leave the file to the next handler."""
+
+
+class TidyFileUploadHandler(TemporaryFileUploadHandler):
+    """Keeps large files in the data folder, and takes back at once one for which there is no room."""
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
+        with self._tidy():
+            return super().receive_data_chunk(raw_data, start)
+
+    def file_complete(self, file_size: int) -> "UploadedFile[Any] | None":
+        with self._tidy():
+            return super().file_complete(file_size)
+
+    @contextmanager
+    def _tidy(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            # Closing it writes what is left in memory, for which there is no room either.
+            with suppress(OSError):
+                self.upload_interrupted()
+            raise

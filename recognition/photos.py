@@ -91,7 +91,7 @@ def store_photo(
     crashpoints.reach("photo: file written")
     try:
         with transaction.atomic():
-            # Once more, now that nobody else adds rows: many at once must not get past the limit.
+            # Once more, as the only one who writes (SQLite): many at once must not get past the limit.
             admission.check_backlog(owner=owner)
             photo.priority = admission.priority(owner=owner, bulk=bulk)
             photo.save(force_insert=True)

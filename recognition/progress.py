@@ -1,11 +1,12 @@
 """How long work shows itself in a terminal."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from django.core.management.base import OutputWrapper
+from django.core.management.base import CommandError, OutputWrapper
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -18,11 +19,23 @@ from recognition.models import Person, Photo
 
 #: Seconds between two looks at photos in work.
 LOOK_SECONDS = 0.5
+#: Exit status of a command that was stopped by Ctrl-C, as shells have it.
+STOPPED = 130
 
 
 def console(stream: OutputWrapper | TextIO) -> Console:
     """Return a console that writes to a command's output; plain lines where that is no terminal."""
     return Console(file=stream, highlight=False)  # type: ignore[arg-type]  # an OutputWrapper writes like a file
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Make a Ctrl-C within a command a line that says how to go on. Wherever it hits, what was stored is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        line = "Stopped. What is stored is kept; the same call goes on with the rest."
+        raise CommandError(line, returncode=STOPPED) from None
 
 
 def bar(console: Console) -> Progress:

@@ -25,6 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--owner", help="User who enrols (default: the first superuser).")
         parser.add_argument("--no-wait", action="store_true", help="Do not wait for the workers.")
 
+    @progress.stoppable()
     def handle(self, *, folder: Path, owner: str | None, no_wait: bool, **_: Any) -> None:
         if not folder.is_dir():
             raise CommandError(f"{folder} is not a folder.")

@@ -35,6 +35,7 @@ class Command(BaseCommand):
             "--watch", action="store_true", help="Go on with files that appear in the folders."
         )
 
+    @progress.stoppable()
     def handle(
         self, *, paths: list[Path], source: str, owner: str | None, wait: bool, **options: Any
     ) -> None:
