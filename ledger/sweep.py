@@ -4,6 +4,7 @@ A sweep changes nothing that is in order, so a second one wakes nothing.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.db.models import F
@@ -40,9 +41,18 @@ def sweep() -> Report:
         report.buried += _bury(kind)
     crashpoints.reach("sweep: given up")
     for name, chore in kinds.CHORES.items():
-        report.chores[name] = chore()
+        report.chores[name] = _do(chore, name=name)
     report.woken = _wake()
     return report
+
+
+def _do(chore: Callable[[], int], *, name: str) -> int:
+    """Return how many a chore mended; one that fails keeps nothing from being woken, and the next sweep tries again."""
+    try:
+        return chore()
+    except Exception:
+        logger.exception("The sweep's chore failed: %s", name)
+        return 0
 
 
 def _bury(kind: Kind) -> int:
@@ -78,7 +88,10 @@ def _wake() -> int:
             "priority", "created_at", "pk"
         )[:missing]
     )[:missing]
-    for _, _, number, pk, priority in first:
+    for sent, (_, _, number, pk, priority) in enumerate(first):
         queues.wake(kinds.KINDS[number].task, pk, priority=priority)
+        if queues.breaker.is_open():
+            # The broker answers, but takes no message: the next sweep tries again.
+            return sent
         crashpoints.reach("sweep: one woken")
     return len(first)

@@ -50,13 +50,17 @@ def test_a_second_claim_is_told_none() -> None:
     [
         {"stage": DETECTED},
         {"stage": DONE},
-        {"next_try_at": timezone.now() + timedelta(minutes=9)},
         {"attempts": Photo.MAX_ATTEMPTS},
     ],
-    ids=["other stage", "final stage", "before its next try", "attempts used up"],
+    ids=["other stage", "final stage", "attempts used up"],
 )
 def test_a_row_that_does_not_wait_is_not_claimed(fields: dict[str, Any]) -> None:
     photo = make.photo(**{"stage": UPLOADED} | fields)
+    assert leases.claim(Photo, photo.pk, stage=UPLOADED) is None
+
+
+def test_a_row_is_not_claimed_before_its_next_try() -> None:
+    photo = waiting(next_try_at=timezone.now() + timedelta(minutes=9))
     assert leases.claim(Photo, photo.pk, stage=UPLOADED) is None
 
 
@@ -173,3 +177,116 @@ def test_of_many_claims_at_once_one_wins() -> None:
     for thread in threads:
         thread.join()
     assert sorted(won) == [False] * 7 + [True]
+
+
+def given_back(photo: Photo) -> bool:
+    photo.refresh_from_db()
+    return (photo.stage, photo.lease_token, photo.lease_until) == (UPLOADED, None, None)
+
+
+def test_put_off_gives_the_row_back_for_a_while_and_counts_no_attempt() -> None:
+    photo = waiting()
+    with time_machine.travel(timezone.now(), tick=False):
+        leases.put_off(claimed(photo), code="disk_full", detail="No room.")
+        assert given_back(photo)
+        assert (photo.attempts, photo.error_code, photo.error_detail) == (
+            0,
+            "disk_full",
+            "No room.",
+        )
+        assert photo.next_try_at == timezone.now() + timedelta(seconds=leases.PUT_OFF_SECONDS)
+        assert leases.claim(Photo, photo.pk, stage=UPLOADED) is None
+
+
+def test_a_row_may_be_put_off_more_often_than_it_may_be_tried() -> None:
+    photo = waiting()
+    now = timezone.now()
+    for _ in range(Photo.MAX_ATTEMPTS + 2):
+        with time_machine.travel(now, tick=False):
+            leases.put_off(claimed(photo), code="disk_full", detail="No room.")
+        now += timedelta(seconds=leases.PUT_OFF_SECONDS)
+    assert given_back(photo)
+
+
+def test_who_lost_the_lease_cannot_put_the_row_off_nor_move_it() -> None:
+    photo = waiting()
+    stalled = claimed(photo)
+    with time_machine.travel(timezone.now() + timedelta(seconds=settings.LEASE_SECONDS + 1)):
+        claimed(photo)
+        before = Photo.objects.filter(pk=photo.pk).values().get()
+        with pytest.raises(LeaseLost):
+            leases.put_off(stalled, code="disk_full", detail="")
+        with pytest.raises(LeaseLost):
+            leases.move(stalled, stage=DETECTED)
+    assert Photo.objects.filter(pk=photo.pk).values().get() == before
+
+
+def test_moving_holds_the_lease_for_its_whole_length_again() -> None:
+    photo = waiting()
+    lease = claimed(photo)
+    later = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS - 1)
+    with time_machine.travel(later, tick=False):
+        leases.move(lease, stage=DETECTED)
+    photo.refresh_from_db()
+    assert (photo.stage, photo.lease_token) == (DETECTED, lease.token)
+    assert photo.lease_until == later + timedelta(seconds=settings.LEASE_SECONDS)
+
+
+#: How far clocks are set, in seconds: over summer time, to another day, to the start of the epoch of a machine without
+#: a battery.
+JUMPS = [3600, 86_400, 20 * 365 * 86_400]
+
+
+@pytest.mark.parametrize("seconds", JUMPS)
+def test_a_lease_taken_before_the_clock_was_set_back_does_not_last_until_then(seconds: int) -> None:
+    photo = waiting()
+    claimed(photo)
+    with time_machine.travel(timezone.now() - timedelta(seconds=seconds)):
+        assert Photo.objects.filter(leases.expired(timezone.now())).exists()
+        assert claimed(photo).row.attempts == 2
+
+
+@pytest.mark.parametrize("seconds", JUMPS)
+def test_a_wait_begun_before_the_clock_was_set_back_does_not_last_until_then(seconds: int) -> None:
+    photo = waiting()
+    leases.fail(claimed(photo), code="busy", detail="", permanent=False)
+    assert not Photo.objects.filter(leases.due(timezone.now())).exists()
+    with time_machine.travel(timezone.now() - timedelta(seconds=seconds)):
+        assert claimed(photo).row.attempts == 2
+
+
+@pytest.mark.parametrize("seconds", JUMPS)
+def test_a_clock_set_ahead_and_back_leaves_no_row_waiting(seconds: int) -> None:
+    leased, put_off = waiting(), waiting()
+    with time_machine.travel(timezone.now() + timedelta(seconds=seconds)):
+        claimed(leased)
+        leases.put_off(claimed(put_off), code="disk_full", detail="")
+    assert claimed(leased).row.attempts == 2
+    assert claimed(put_off).row.attempts == 1
+
+
+def test_a_clock_that_differs_a_little_takes_nobody_s_lease() -> None:
+    photo = waiting()
+    claimed(photo)
+    for seconds in (leases.CLOCK_SKEW - 1, -leases.CLOCK_SKEW + 1):
+        with time_machine.travel(timezone.now() + timedelta(seconds=seconds)):
+            assert leases.claim(Photo, photo.pk, stage=UPLOADED) is None
+
+
+def test_the_longest_wait_is_waited_out() -> None:
+    longest = timedelta(seconds=leases.LONGEST_BACKOFF * (1 + leases.JITTER))
+    now = timezone.now()
+    waiting(next_try_at=now + longest)
+    assert not Photo.objects.filter(leases.due(now)).exists()
+    assert Photo.objects.filter(leases.due(now + longest)).exists()
+
+
+def test_free_is_what_nobody_holds() -> None:
+    now = timezone.now()
+    second = timedelta(seconds=1)
+    never, past = waiting(), waiting(lease_until=now - second)
+    waiting(lease_until=now + second)
+    waiting(lease_until=now + timedelta(seconds=settings.LEASE_SECONDS))
+    assert set(Photo.objects.filter(leases.free(now))) == {never, past}
+    assert set(Photo.objects.filter(leases.expired(now))) == {past}
+    assert Photo.objects.filter(~leases.free(now)).count() == 2
