@@ -8,6 +8,7 @@ from alerts import sending
 from alerts.channels import Notice
 from alerts.models import Delivery
 from ledger import leases
+from ledger.leases import Lease
 
 
 def deliver(delivery_id: uuid.UUID | str) -> None:
@@ -15,20 +16,8 @@ def deliver(delivery_id: uuid.UUID | str) -> None:
     lease = leases.claim(Delivery, delivery_id, stage=Delivery.Stage.PENDING)
     if lease is None:
         return
-    delivery = (
-        Delivery.objects.filter(pk=lease.row.pk)
-        .select_related(
-            "subscription", "alert__person__merged_into", "alert__watchlist", "alert__photo"
-        )
-        .first()
-    )
-    if delivery is None:
-        return
-    if not delivery.subscription.is_active:
-        sending.drop(lease, why="The subscription was switched off before this was sent.")
-        return
-    notice = Notice(id=delivery.pk, target=delivery.target, alerts=[delivery.alert])
-    sending.send(lease, notice, channel=delivery.channel)
+    with leases.held(lease):
+        _tell(lease)
 
 
 def send_again(delivery: Delivery) -> bool:
@@ -46,3 +35,20 @@ def send_again(delivery: Delivery) -> bool:
 def give_up_the_expired() -> int:
     """Make deliveries `unknown` whose sender went silent while it handed them over; return how many."""
     return sending.give_up_the_expired(Delivery)
+
+
+def _tell(lease: Lease[Delivery]) -> None:
+    delivery = (
+        Delivery.objects.filter(pk=lease.row.pk)
+        .select_related(
+            "subscription", "alert__person__merged_into", "alert__watchlist", "alert__photo"
+        )
+        .first()
+    )
+    if delivery is None:
+        return
+    if not delivery.subscription.is_active:
+        sending.drop(lease, why="The subscription was switched off before this was sent.")
+        return
+    notice = Notice(id=delivery.pk, target=delivery.target, alerts=[delivery.alert])
+    sending.send(lease, notice, channel=delivery.channel)

@@ -17,6 +17,7 @@ from alerts import sending
 from alerts.channels import Notice
 from alerts.models import Delivery, Digest, Outgoing, Subscription
 from ledger import crashpoints, leases
+from ledger.leases import Lease
 
 Stage = Outgoing.Stage
 
@@ -67,26 +68,8 @@ def send_digest(digest_id: uuid.UUID | str) -> None:
     lease = leases.claim(Digest, digest_id, stage=Stage.PENDING)
     if lease is None:
         return
-    digest = lease.row
-    _drop_the_unwanted(digest)
-    deliveries = (
-        Delivery.objects.filter(digest=digest, stage=Stage.BATCHED)
-        .select_related("alert__person__merged_into", "alert__watchlist", "alert__photo")
-        .order_by("alert__watchlist__name", "alert__created_at", "alert_id")
-    )
-    alerts = [delivery.alert for delivery in deliveries]
-    if not alerts:
-        sending.drop(lease, why="None of its alerts was wanted any more when it was to be sent.")
-        return
-    notice = Notice(
-        id=digest.pk,
-        target=digest.recipient,
-        alerts=alerts,
-        mode=digest.mode,
-        until=digest.window_end,
-    )
-    along = partial(bring_along, [digest.pk])
-    sending.send(lease, notice, channel=Subscription.Channel.EMAIL, along=along)
+    with leases.held(lease):
+        _tell(lease)
 
 
 def bring_along(digests: Iterable[uuid.UUID] | None = None) -> int:
@@ -152,6 +135,29 @@ def _open(digest: Digest, deliveries: list[uuid.UUID]) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def _tell(lease: Lease[Digest]) -> None:
+    digest = lease.row
+    _drop_the_unwanted(digest)
+    deliveries = (
+        Delivery.objects.filter(digest=digest, stage=Stage.BATCHED)
+        .select_related("alert__person__merged_into", "alert__watchlist", "alert__photo")
+        .order_by("alert__watchlist__name", "alert__created_at", "alert_id")
+    )
+    alerts = [delivery.alert for delivery in deliveries]
+    if not alerts:
+        sending.drop(lease, why="None of its alerts was wanted any more when it was to be sent.")
+        return
+    notice = Notice(
+        id=digest.pk,
+        target=digest.recipient,
+        alerts=alerts,
+        mode=digest.mode,
+        until=digest.window_end,
+    )
+    along = partial(bring_along, [digest.pk])
+    sending.send(lease, notice, channel=Subscription.Channel.EMAIL, along=along)
 
 
 def _drop_the_unwanted(digest: Digest) -> None:

@@ -231,3 +231,22 @@ class Delivery(Outgoing):
 
     def __str__(self) -> str:
         return f"delivery to {self.target}"
+
+
+class Outage(models.Model):
+    """A channel, or one target of it, that did not answer when it was last used; see `alerts.outages`."""
+
+    channel = models.CharField(max_length=16, choices=Subscription.Channel)
+    #: Empty: the channel answers for nobody.
+    target = models.CharField(max_length=254, blank=True)
+    #: The channel has answered for others since.
+    alone = models.BooleanField(default=False)
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["channel", "target"], name="outage_once_per_target")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.target} until {self.until:%Y-%m-%d %H:%M:%S}"

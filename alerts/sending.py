@@ -8,16 +8,16 @@ With FACEWATCH_MAIL_GUARANTEE=at_least_once it is sent again by itself, with the
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from alerts.channels import Channel, Notice, Permanent, Temporary, Unreachable, Unsure
+from alerts import outages
+from alerts.channels import Channel, ChannelError, Notice, Permanent, Unsure
 from alerts.channels.email import Email
-from alerts.models import Delivery, Digest, Outgoing, Subscription
+from alerts.models import Outgoing, Subscription
 from ledger import crashpoints, leases
 from ledger.leases import Lease
 
@@ -25,8 +25,6 @@ logger = logging.getLogger(__name__)
 
 #: How each channel that one can subscribe to is spoken to.
 CHANNELS: dict[str, Callable[[], Channel]] = {Subscription.Channel.EMAIL: Email}
-#: Seconds for which a channel is left alone after it could not be reached: each try may take a worker the time-out.
-LEFT_ALONE_SECONDS = 60
 #: Code of a row whose sender died, or overran its time, while the message was handed over.
 SENDER_DIED = "sender_died"
 #: Code of a row that nobody wanted any more when its turn came.
@@ -43,25 +41,30 @@ def send(
 ) -> None:
     """Tell the notice and record how that ended; `along` is called in the transaction that records it.
 
-    A row that was deleted or given to someone else before it was handed over is not sent. An error that nobody expected
-    gives the row back if it comes before; after it, the row stays `sending` until its lease runs out.
+    While the channel is out, the row is put off instead. One that was deleted or given to someone else before it was
+    handed over is not sent. Raises LeaseLost, and what nobody expected: call it within `leases.held`, which gives the
+    row back if it was not handed over.
     """
+    if not outages.may_pass(channel=channel, target=notice.target):
+        leases.put_off(lease, code=outages.LEFT_ALONE, detail=outages.DETAIL)
+        return
     way = CHANNELS[channel]()
-    with leases.held(lease):
-        try:
-            _record(_tell(lease, notice, way=way), along=along)
-            crashpoints.reach("message: recorded")
-        finally:
-            # After the outcome is stored: a server that is slow to say goodbye must not make it uncertain.
-            way.close()
+    try:
+        error = _tell(lease, notice, way=way)
+        with transaction.atomic():
+            _record(lease, error)
+            if along:
+                along()
+        crashpoints.reach("message: recorded")
+        outages.learn(error, channel=channel, target=notice.target)
+    finally:
+        # After the outcome is stored: a server that is slow to say goodbye must not make it uncertain.
+        way.close()
 
 
 def drop(lease: Lease[Any], *, why: str) -> None:
-    """Record that nobody wants this any more; nothing is sent."""
-    try:
-        leases.finish(lease, stage=Stage.DROPPED, error_code=NOT_WANTED, error_detail=why)
-    except leases.LeaseLost as error:
-        logger.info("%s", error)
+    """Record that nobody wants this any more; nothing is sent. Raises LeaseLost."""
+    leases.finish(lease, stage=Stage.DROPPED, error_code=NOT_WANTED, error_detail=why)
 
 
 def give_up_the_expired(model: type[Outgoing]) -> int:
@@ -110,42 +113,39 @@ def send_again(row: Outgoing) -> bool:
     )
 
 
-def _tell(lease: Lease[Any], notice: Notice, *, way: Channel) -> Callable[[], None]:
-    """Hand the notice over; return what records how that ended. Raises LeaseLost if it was not ours to tell."""
+def _tell(lease: Lease[Any], notice: Notice, *, way: Channel) -> ChannelError | None:
+    """Hand the notice over; return what went wrong. Raises LeaseLost if it was not ours to tell."""
     try:
         way.open(notice)
         crashpoints.reach("message: opened")
         leases.move(lease, stage=Stage.SENDING)
         crashpoints.reach("message: sending")
-        way.send()
+        _hand_over(way)
         crashpoints.reach("message: handed over")
-    except (Permanent, Temporary) as error:
-        code, detail, permanent = error.code, error.detail, isinstance(error, Permanent)
-        logger.warning("Notice %s was not sent: %s %s", notice.id, code, detail)
-        if isinstance(error, Unreachable):
-            _leave_alone()
-        return lambda: leases.fail(lease, code=code, detail=detail, permanent=permanent)
-    except Unsure as error:
-        code, detail = error.code, error.detail
-        logger.warning("Notice %s may have been sent: %s", notice.id, detail)
-        if is_sent_again():
-            return lambda: leases.fail(lease, code=code, detail=detail, permanent=False)
-        fields = {"error_code": code, "error_detail": detail}
-        return lambda: leases.finish(lease, stage=Stage.UNKNOWN, **fields)
-    return lambda: leases.finish(lease, stage=Stage.SENT)
+    except ChannelError as error:
+        what = "may have been sent" if isinstance(error, Unsure) else "was not sent"
+        logger.warning("Notice %s %s: %s %s", notice.id, what, error.code, error.detail)
+        return error
+    return None
 
 
-def _leave_alone() -> None:
-    """Put off what waits to be sent; the row that failed asks again by its own back-off."""
-    until = timezone.now() + timedelta(seconds=LEFT_ALONE_SECONDS)
-    for model in (Delivery, Digest):
-        model._default_manager.filter(
-            stage=Stage.PENDING, lease_until=None, next_try_at__lt=until
-        ).update(next_try_at=until)
+def _hand_over(way: Channel) -> None:
+    try:
+        way.send()
+    except ChannelError:
+        raise
+    except Exception as error:
+        logger.exception("A channel failed while it handed a notice over")
+        detail = f"The server failed ({type(error).__name__}); its log says more."
+        raise Unsure(detail, code="server_error") from error
 
 
-def _record(outcome: Callable[[], None], *, along: Callable[[], object] | None) -> None:
-    with transaction.atomic():
-        outcome()
-        if along:
-            along()
+def _record(lease: Lease[Any], error: ChannelError | None) -> None:
+    if error is None:
+        leases.finish(lease, stage=Stage.SENT)
+    elif isinstance(error, Unsure) and not is_sent_again():
+        fields = {"error_code": error.code, "error_detail": error.detail}
+        leases.finish(lease, stage=Stage.UNKNOWN, **fields)
+    else:
+        permanent = isinstance(error, Permanent)
+        leases.fail(lease, code=error.code, detail=error.detail, permanent=permanent)

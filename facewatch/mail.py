@@ -19,10 +19,15 @@ class EmlBackend(BaseEmailBackend):
         for message in email_messages:
             name = f"{timezone.now():%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}.eml"
             draft = folder / f".{name}.part"
-            with draft.open("xb") as file:
-                # The stubs know Python's as_bytes, Django has one of its own.
-                file.write(message.message().as_bytes(linesep="\r\n"))  # type: ignore[call-arg]
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(folder / name)
+            # The stubs know Python's as_bytes, Django has one of its own.
+            content = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+            try:
+                with draft.open("xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(folder / name)
+            except OSError:
+                draft.unlink(missing_ok=True)
+                raise
         return len(email_messages)

@@ -19,7 +19,7 @@ class Mailbox:
     """What the server received, and how it is to answer."""
 
     controller: Any = None
-    #: Answers to RCPT by address; others are welcome.
+    #: Answers to RCPT by address; "hang" gives none, and others are welcome.
     refusals: dict[str, str] = field(default_factory=dict)
     #: Answer to the message itself; "hang" and "drop" give none.
     answer: str = OK
@@ -42,7 +42,10 @@ class Mailbox:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         envelope.rcpt_tos.append(address)
-        return self.refusals.get(address, OK)
+        answer = self.refusals.get(address, OK)
+        if answer == "hang":
+            await asyncio.sleep(2)
+        return answer
 
     async def handle_DATA(  # noqa: N802 (aiosmtpd calls it by this name)
         self, server: SMTP, session: Session, envelope: Envelope

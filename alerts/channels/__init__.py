@@ -38,12 +38,20 @@ class Permanent(ChannelError):
     """It was refused for good: nobody was told, and another attempt would end the same."""
 
 
+class Undeliverable(Permanent):
+    """The target cannot be one; the channel was not asked."""
+
+
 class Temporary(ChannelError):
     """Nobody was told, but a later attempt may succeed."""
 
 
 class Unreachable(Temporary):
     """The channel itself does not work now, whatever the notice: others need not be tried for a while."""
+
+
+class HungUp(Temporary):
+    """There was no answer before the notice was handed over: it may be the channel, or this target."""
 
 
 class Unsure(ChannelError):
@@ -54,7 +62,7 @@ class Channel(Protocol):
     """One notice on its way. Nothing can have been told before `send`."""
 
     def open(self, notice: Notice) -> None:
-        """Do all that can fail without telling anyone: build the message, connect. Raises Permanent, Unreachable."""
+        """Build the message and connect: all that tells nobody yet. Raises Undeliverable, Unreachable."""
 
     def send(self) -> None:
         """Hand the notice over. Raises Permanent, Temporary (both: not told) or Unsure."""

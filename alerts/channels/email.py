@@ -11,7 +11,18 @@ from django.core.mail.backends import smtp
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.validators import validate_email
 
-from alerts.channels import ChannelError, Notice, Permanent, Temporary, Unreachable, Unsure, letters
+from alerts.channels import (
+    ChannelError,
+    HungUp,
+    Notice,
+    Permanent,
+    Temporary,
+    Undeliverable,
+    Unreachable,
+    Unsure,
+    letters,
+)
+from ledger import leases
 
 #: The back end that an EMAIL_URL of smtp:// stands for.
 DJANGO_SMTP = "django.core.mail.backends.smtp.EmailBackend"
@@ -64,7 +75,7 @@ class Email:
         try:
             validate_email(notice.target)
         except ValidationError as error:
-            raise Permanent("This is not an e-mail address.", code="bad_address") from error
+            raise Undeliverable("This is not an e-mail address.", code="bad_address") from error
         self._mail = letters.compose(notice)
         try:
             self._backend.open()
@@ -85,6 +96,9 @@ class Email:
         except smtplib.SMTPResponseException as error:
             raise self._refusal(error.smtp_code, error.smtp_error) from error
         except Exception as error:  # each back end raises its own kinds
+            if isinstance(error, OSError) and error.errno in leases.NO_ROOM:
+                # Of the back end that writes files, whole or not at all.
+                raise Unreachable("The disk for the mails is full.", code="disk_full") from error
             raise self._lost(f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
@@ -102,7 +116,7 @@ class Email:
         """Return the error of a conversation that ended without an answer."""
         connection = getattr(self._backend, "connection", None)
         if isinstance(connection, _Marked) and not connection.data_begun:
-            return Temporary(detail, code="hung_up")
+            return HungUp(detail, code="hung_up")
         return Unsure(detail, code="no_answer")
 
 
