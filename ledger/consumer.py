@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from types import FrameType
 
 from django.db import close_old_connections, connections
 from huey.api import Task
@@ -18,6 +19,15 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 #: Seconds that running tasks get to end after SIGTERM.
 GRACE_SECONDS = 25
+
+
+class PatientConsumer(Consumer):
+    """Huey's, but a second SIGTERM interrupts no task: a service manager sends one, the supervisor another."""
+
+    def _handle_signal(self, signum: int, frame: FrameType | None) -> None:
+        super()._handle_signal(signum, frame)
+        if signum == signal.SIGTERM:
+            signal.signal(signum, signal.SIG_IGN)
 
 
 class CannotLoad(Exception):
@@ -64,7 +74,7 @@ def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
     queues.huey.post_execute(name="heartbeat")(after)
     # Forked workers must not share this process's connections.
     connections.close_all()
-    consumer = Consumer(
+    consumer = PatientConsumer(
         queues.huey,
         workers=workers_count,
         worker_type="process",

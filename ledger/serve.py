@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import IO
+
+from ledger import processes
 
 #: Seconds before the first restart of a part; each further one waits twice as long, up to the longest.
 FIRST_RESTART, LONGEST_RESTART = 1.0, 30.0
@@ -40,7 +42,18 @@ class Part:
     process: subprocess.Popen[str] | None = None
     started_at: float = 0.0
     restart_at: float = 0.0
-    wait: float = field(default=FIRST_RESTART)
+    failures: int = 0
+
+    def back_off(self, now: float) -> float:
+        """Record that the process ended, or could not be started; return the seconds until it is started again."""
+        if now - self.started_at > HEALTHY_SECONDS:
+            self.failures = 0
+        wait = min(LONGEST_RESTART, FIRST_RESTART * 2.0**self.failures)
+        # More would only make the number longer.
+        self.failures = min(self.failures + 1, 30)
+        self.process = None
+        self.restart_at = now + wait
+        return wait
 
 
 class Supervisor:
@@ -68,30 +81,45 @@ class Supervisor:
                 announced = True
                 when_ready()
             time.sleep(WATCH_SECONDS)
-        # In the order given: first no new requests, then what is under way ends.
+        self._say("[serve] stopping: no new requests, and what is under way ends")
+        # In the order given: requests that are under way may wait for workers.
         for part in self._parts:
             self._end(part)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # Python takes its handlers away before it ends: one more signal would make a failure of this.
+            signal.signal(number, signal.SIG_IGN)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
 
     def _start(self, part: Part) -> None:
-        # A session of its own: a Ctrl-C at the terminal reaches the supervisor alone, and strays can be found.
-        part.process = subprocess.Popen(
-            [sys.executable, "-m", "ledger.processes", str(os.getpid()), *part.command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
         part.started_at = time.monotonic()
-        threading.Thread(target=self._relay, args=(part.name, part.process), daemon=True).start()
+        try:
+            # A session of its own: a Ctrl-C at the terminal reaches the supervisor alone, and strays can be found.
+            part.process = subprocess.Popen(
+                [sys.executable, "-P", processes.__file__, str(os.getpid()), *part.command],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            # No memory or no process is left for it; the other parts run on.
+            wait = part.back_off(part.started_at)
+            self._say(
+                f"[serve] {part.name} cannot be started ({error}); trying again in {wait:g} s"
+            )
+            return
+        threading.Thread(
+            target=self._relay, args=(part.name, part.process.stdout), daemon=True
+        ).start()
 
-    def _relay(self, name: str, process: subprocess.Popen[str]) -> None:
-        for line in process.stdout or ():
-            self._say(f"[{name}] {line.rstrip()}")
+    def _relay(self, name: str, output: IO[str]) -> None:
+        with output:
+            for line in output:
+                self._say(f"[{name}] {line.rstrip()}")
 
     def _watch(self, part: Part) -> None:
         """Restart a part that ended, after a wait that grows while it keeps ending."""
@@ -104,13 +132,9 @@ class Supervisor:
         if code is None:
             return
         _kill_group(part.process)
-        if now - part.started_at > HEALTHY_SECONDS:
-            part.wait = FIRST_RESTART
         how = f"by signal {-code}" if code < 0 else f"with status {code}"
-        self._say(f"[serve] {part.name} ended {how}; starting it again in {part.wait:g} s")
-        part.process = None
-        part.restart_at = now + part.wait
-        part.wait = min(part.wait * 2, LONGEST_RESTART)
+        wait = part.back_off(now)
+        self._say(f"[serve] {part.name} ended {how}; starting it again in {wait:g} s")
 
     def _end(self, part: Part) -> None:
         if part.process is None:

@@ -63,9 +63,13 @@ class Installation:
 
     def start(self) -> "Installation":
         """Start the server and return once it answers and a worker is alive."""
+        return self.launch().wait_until_ready()
+
+    def launch(self, *, folder: Path = ROOT) -> "Installation":
+        """Start the server, called in a folder, and return at once."""
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"],
-            cwd=ROOT,
+            [sys.executable, str(ROOT / "manage.py"), "serve"],
+            cwd=folder,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -74,7 +78,7 @@ class Installation:
         )
         self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self._reader.start()
-        return self.wait_until_ready()
+        return self
 
     def wait_until_ready(self) -> "Installation":
         """Return once the server answers and a worker is alive."""

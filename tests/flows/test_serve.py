@@ -1,14 +1,23 @@
 """One command that stays up, and leaves nothing behind when it goes."""
 
+import io
+import json
+import math
 import signal
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image as Pillow
 
 from demo import photos as demo_photos
+from ledger.serve import listens
 from tests.installation import Installation, signal_all
 
 pytestmark = pytest.mark.usefixtures("photos_folder")
@@ -84,12 +93,146 @@ def test_killed_parts_come_back_and_no_photo_is_lost(own: Installation) -> None:
     assert own.processes() == {}
 
 
+def test_a_killed_consumer_leaves_no_worker_beside_those_of_the_next(own: Installation) -> None:
+    own.start()
+    # The consumer, and its children: a worker and the scheduler.
+    wait_until(lambda: len(named(own, "manage.py worker")) == 3)
+    before = named(own, "manage.py worker")
+    signal_all({min(before): ""}, signal.SIGKILL)
+    wait_until(lambda: not before.keys() & own.processes().keys(), seconds=2)
+    wait_until(lambda: len(named(own, "manage.py worker")) == 3)
+    assert "[serve] worker ended by signal 9; starting it again in 1 s" in own.lines
+    own.wait_until_ready()
+    assert len(named(own, "manage.py worker")) == 3
+    assert own.stop() == 0
+
+
+def test_stopping_answers_the_requests_and_ends_the_tasks_that_are_under_way(
+    own: Installation,
+) -> None:
+    own.start()
+    token = own.token()
+    slow = SlowUpload(own, demo_photos.path("hopper.jpg").read_bytes(), token=token)
+    photo = own.upload("/api/v1/photos/", large_photo(), token=token).json()
+    wait_until(lambda: leased(own, token=token) == 1)
+    assert own.process is not None
+    # As service managers do, to every process; then as people do who lose patience.
+    signal_all(own.processes(), signal.SIGTERM)
+    for _ in range(3):
+        time.sleep(0.3)
+        own.process.send_signal(signal.SIGINT)
+    with pytest.raises(OSError, match="refused"):
+        own.get("/healthz")
+    accepted = slow.finish()
+    assert own.process.wait(60) == 0
+    assert own.processes() == {}
+    stages = own.manage("shell", "-c", TELL_STAGES).stdout
+    assert f"{photo['id']} detected None" in stages
+    assert f"{accepted['id']} uploaded None" in stages
+
+
+def test_every_line_says_who_speaks(own: Installation) -> None:
+    own.start()
+    signal_all(named(own, "manage.py sweep"), signal.SIGKILL)
+    own.get("/nothing/")
+    wait_until(lambda: any("[serve] sweep ended" in line for line in own.lines))
+    wait_until(lambda: any("Stop with Ctrl-C" in line for line in own.lines))
+    assert own.stop() == 0
+    # What is shown to a person at the start stands apart, indented.
+    spoken = [line for line in own.lines if line.strip() and not line.startswith("  ")]
+    assert spoken.pop(0) == "Collecting static files …"
+    speakers = ("[web] ", "[worker] ", "[sweep] ", "[serve] ")
+    assert [line for line in spoken if not line.startswith(speakers)] == []
+    assert any(line.startswith("[web] ") and "/nothing/" in line for line in spoken)
+
+
+def test_workers_without_models_are_tried_again_ever_more_rarely_while_the_rest_runs(
+    own: Installation, tmp_path: Path
+) -> None:
+    # The package of the models is there, and its files are not the ones that are expected.
+    models = tmp_path / "face_recognition_models" / "models"
+    models.mkdir(parents=True)
+    (models.parent / "__init__.py").touch()
+    for name in ("dlib_face_recognition_resnet_model_v1", "shape_predictor_5_face_landmarks"):
+        (models / f"{name}.dat").write_bytes(b"something else")
+    own.environment["PYTHONPATH"] = str(tmp_path)
+    own.launch()
+    ended = "[serve] worker ended with status 3; starting it again in {} s"
+    wait_until(lambda: ended.format(2) in own.lines)
+    assert ended.format(1) in own.lines
+    said = [line for line in own.lines if line.startswith("[worker] ")]
+    assert any("The models cannot be loaded" in line for line in said)
+    wait_until(lambda: listens("127.0.0.1", own.port))
+    assert own.get("/healthz").status == 200
+    assert own.get("/readyz").status == 503
+    assert own.stop() == 0
+    assert own.processes() == {}
+
+
+def test_it_can_be_called_from_any_folder(own: Installation, tmp_path: Path) -> None:
+    own.environment["FACEWATCH_DATA_DIR"] = "here"
+    own.launch(folder=tmp_path).wait_until_ready()
+    assert (tmp_path / "here" / "facewatch.sqlite3").exists()
+    assert own.stop() == 0
+
+
 def test_killing_the_supervisor_leaves_no_process(own: Installation) -> None:
     own.start()
     assert len(own.processes()) >= 5
     own.kill()
     wait_until(lambda: own.processes() == {})
 
+
+class SlowUpload:
+    """An upload of which the server has half, until it is finished."""
+
+    def __init__(self, installation: Installation, image: bytes, *, token: str) -> None:
+        boundary = uuid.uuid4().hex
+        head = 'Content-Disposition: form-data; name="image"; filename="slow.jpg"'
+        start, end = f"--{boundary}\r\n{head}\r\n\r\n", f"\r\n--{boundary}--\r\n"
+        body = start.encode() + image + end.encode()
+        half = len(body) // 2
+        self._rest = body[half:]
+        self._connection = HTTPConnection("127.0.0.1", installation.port, timeout=30)
+        self._connection.putrequest("POST", "/api/v1/photos/")
+        self._connection.putheader("Authorization", f"Token {token}")
+        self._connection.putheader("Content-Type", f"multipart/form-data; boundary={boundary}")
+        self._connection.putheader("Content-Length", str(len(body)))
+        self._connection.endheaders(body[:half])
+
+    def finish(self) -> Any:
+        """Send the rest and return the photo as the server answers it."""
+        with closing(self._connection) as connection:
+            connection.send(self._rest)
+            answer = connection.getresponse()
+            assert answer.status == 202
+            return json.loads(answer.read())
+
+
+def large_photo() -> bytes:
+    """A photo of a face that takes a worker some seconds: about 60 million pixels."""
+    with Pillow.open(demo_photos.path("obama-2009.jpg")) as photo:
+        enlarged = math.sqrt(60e6 / (photo.width * photo.height))
+        large = photo.convert("RGB").resize(
+            (round(photo.width * enlarged), round(photo.height * enlarged))
+        )
+    data = io.BytesIO()
+    large.save(data, "JPEG", quality=80)
+    return data.getvalue()
+
+
+def leased(installation: Installation, *, token: str) -> int:
+    """How many uploaded photos a worker has in hand."""
+    queue = installation.get("/api/v1/queue/", token=token).json()
+    return int(queue["stages"]["uploaded"]["leased"])
+
+
+#: Run in the installation: how far each photo has come, and who holds it.
+TELL_STAGES = """
+from recognition.models import Photo
+for photo in Photo.objects.all():
+    print(photo.pk, photo.stage, photo.lease_token)
+"""
 
 #: Run in the installation: every lease has run out.
 EXPIRE_LEASES = """

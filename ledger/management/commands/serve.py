@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from ledger.consumer import GRACE_SECONDS
 
 #: Requests that the web server works on at once; a thread each, because they wait for the disk and for workers.
 WEB_THREADS = 64
+#: Seconds that requests under way get to end: more than the 20 that a client may ask to wait for.
+WEB_GRACE_SECONDS = 25
 
 
 class Command(BaseCommand):
@@ -31,7 +34,14 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         with lock:
             call_command("prepare", stdout=self.stdout)
-            os.environ |= {"FACEWATCH_SUPERVISED": "1", "PYTHONUNBUFFERED": "1"}
+            os.environ |= {
+                "FACEWATCH_SUPERVISED": "1",
+                "PYTHONUNBUFFERED": "1",
+                # The parts find the code from whatever folder this is called in, and the data that is named from there.
+                "PYTHONPATH": os.pathsep.join(
+                    filter(None, [str(settings.BASE_DIR), os.getenv("PYTHONPATH")])
+                ),
+            }
             supervisor = serve.Supervisor(
                 _parts(),
                 say=self._say,
@@ -40,8 +50,10 @@ class Command(BaseCommand):
             supervisor.run(when_ready=self._announce)
 
     def _say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+        # Who reads the log may be gone, or its disk full: nothing stops for that.
+        with suppress(OSError):
+            self.stdout.write(line)
+            self.stdout.flush()
 
     def _announce(self) -> None:
         user = (
@@ -62,7 +74,7 @@ class Command(BaseCommand):
 
 
 def _manage() -> str:
-    """Return how to call manage.py on the same data, from the folder of the checkout."""
+    """Return how to call manage.py on the same data, from the folder that this was called in."""
     folder = os.environ.get("FACEWATCH_DATA_DIR")
     prefix = f"FACEWATCH_DATA_DIR={folder} " if folder else ""
     python = (
@@ -70,7 +82,8 @@ def _manage() -> str:
         if sys.executable.startswith(str(Path.cwd()))
         else sys.executable
     )
-    return f"{prefix}{python} manage.py"
+    manage = settings.BASE_DIR / "manage.py"
+    return f"{prefix}{python} {manage.name if Path.cwd() == settings.BASE_DIR else manage}"
 
 
 def _parts() -> list[serve.Part]:
@@ -78,11 +91,11 @@ def _parts() -> list[serve.Part]:
     web = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "facewatch.wsgi:application"),
         *("--host", settings.HOST, "--port", str(settings.PORT)),
-        *("--blocking-threads", str(WEB_THREADS), "--working-dir", str(settings.BASE_DIR)),
+        *("--blocking-threads", str(WEB_THREADS)),
         *("--log-level", "error", "--no-ws"),
     ]
     return [
-        serve.Part(name="web", command=web, grace_seconds=10),
+        serve.Part(name="web", command=web, grace_seconds=WEB_GRACE_SECONDS),
         serve.Part(
             name="sweep",
             command=[*manage, "sweep", "--every", str(settings.SWEEP_SECONDS)],
