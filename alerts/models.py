@@ -189,11 +189,17 @@ class Digest(Outgoing):
                 fields=["next_try_at"],
                 condition=Q(stage__in=["pending", "sending"]),
                 name="digest_unsent",
-            )
+            ),
+            models.Index(fields=["-created_at", "-id"], name="digest_newest_first"),
         ]
 
     def __str__(self) -> str:
         return f"{self.mode} digest for {self.recipient}"
+
+    @property
+    def notice_id(self) -> uuid.UUID:
+        """The id of the notice that tells this; each channel makes its own of it, such as a Message-ID."""
+        return self.id
 
 
 class Delivery(Outgoing):
@@ -226,11 +232,19 @@ class Delivery(Outgoing):
                 fields=["next_try_at"],
                 condition=Q(stage__in=["batched", "pending", "sending"]),
                 name="delivery_unsent",
-            )
+            ),
+            models.Index(fields=["-created_at", "-id"], name="delivery_newest_first"),
         ]
 
     def __str__(self) -> str:
         return f"delivery to {self.target}"
+
+    @property
+    def notice_id(self) -> uuid.UUID | None:
+        """The id of the notice that tells this, alone or with the rest of its digest; None before that is opened."""
+        if self.digest_id:
+            return self.digest_id
+        return None if self.stage == self.Stage.BATCHED else self.id
 
 
 class Outage(models.Model):

@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from alerts import watch
+from alerts.channels import letters
 from alerts.models import Alert, Delivery, Digest, Outgoing, Subscription, WatchList
 from recognition.people import known_people
 from recognition.serializers import FaceLink, PersonName, PhotoLink
@@ -94,6 +95,9 @@ class OutgoingSerializer(serializers.ModelSerializer[Any]):
 
     error = serializers.SerializerMethodField()
     next_try_at = serializers.SerializerMethodField(help_text="None unless it is to be sent.")
+    message_id = serializers.SerializerMethodField(
+        help_text="By which mail programs and servers know it; the same each time that it is sent."
+    )
 
     @extend_schema_field(FailureSerializer(allow_null=True))
     def get_error(self, row: Outgoing) -> Any:
@@ -107,9 +111,17 @@ class OutgoingSerializer(serializers.ModelSerializer[Any]):
             return None
         return serializers.DateTimeField().to_representation(row.next_try_at)
 
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_message_id(self, row: Delivery | Digest) -> str | None:
+        """Return the Message-ID of the mail; None while it is open to which digest a delivery will belong."""
+        return letters.message_id(row.notice_id) if row.notice_id else None
+
 
 #: Fields of how far a message has come.
-PROGRESS = ("stage", "error", "attempts", "next_try_at", "created_at", "finished_at")
+PROGRESS = (
+    *("stage", "error", "attempts", "next_try_at", "message_id"),
+    *("created_at", "finished_at"),
+)
 
 
 class DeliverySerializer(OutgoingSerializer):

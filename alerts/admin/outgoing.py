@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
 from alerts import deliveries, digests, tasks
+from alerts.channels import letters
 from alerts.models import Delivery, Digest
 from recognition.admin import pictures, stages
 
@@ -24,6 +25,7 @@ PROGRESS = (
     "progress",
     "attempts",
     "next_try_at",
+    "message_id",
     "created_at",
     "finished_at",
 )
@@ -60,6 +62,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     @admin.display(description=_lazy("next try"), ordering="next_try_at")
     def next_try(self, row: Any) -> Any:
         return row.next_try_at if row.stage in row.OPEN_STAGES else None
+
+    @admin.display(description=_lazy("message ID"))
+    def message_id(self, row: Delivery | Digest) -> str | None:
+        return letters.message_id(row.notice_id) if row.notice_id else None
 
 
 @admin.register(Delivery)

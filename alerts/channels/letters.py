@@ -1,5 +1,6 @@
 """What an e-mail about alerts says: text and HTML of the same facts, from the templates in templates/email/."""
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,7 +56,7 @@ def compose(notice: Notice) -> EmailMultiAlternatives:
     """Return the mail that tells a notice, ready to send. The same notice has the same Message-ID each time."""
     groups = group(notice.alerts[:MOST_LISTED])
     names = list(dict.fromkeys(name_of(alert) for alert in notice.alerts))
-    host = urlsplit(settings.BASE_URL).hostname or "localhost"
+    host = host_name()
     subject = write_subject(names, count=len(notice.alerts), lists=groups)
     facts = {
         "subject": subject,
@@ -72,7 +73,7 @@ def compose(notice: Notice) -> EmailMultiAlternatives:
         body=render_to_string("email/alerts.txt", facts),
         to=[notice.target],
         headers={
-            "Message-ID": f"<{notice.id}@{host}>",
+            "Message-ID": message_id(notice.id),
             "Date": formatdate(),
             # No program should answer this one (RFC 3834).
             "Auto-Submitted": "auto-generated",
@@ -84,6 +85,16 @@ def compose(notice: Notice) -> EmailMultiAlternatives:
         _inliner.inline(render_to_string("email/alerts.html", facts)), "text/html"
     )
     return mail
+
+
+def message_id(notice_id: uuid.UUID) -> str:
+    """Return the Message-ID under which a notice is sent, each time that it is."""
+    return f"<{notice_id}@{host_name()}>"
+
+
+def host_name() -> str:
+    """Return the name of this server, as mails give it."""
+    return urlsplit(settings.BASE_URL).hostname or "localhost"
 
 
 def write_subject(names: Sequence[str], *, count: int, lists: Sequence[Group]) -> str:
