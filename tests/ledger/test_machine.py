@@ -58,6 +58,10 @@ ERRORS = st.sampled_from(
 )
 
 
+def bare(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in FIELDS}
+
+
 def stumble(error: Exception) -> None:
     raise error
 
@@ -106,12 +110,13 @@ class Ledger(RuleBasedStateMachine):
     def claim_for_any_stage(self, pk: Any, stage: str) -> None:
         self._claim(pk, stage)
 
-    @rule(pk=rows, times=st.integers(1, Photo.MAX_ATTEMPTS + 1))
-    def kill_workers(self, pk: Any, times: int) -> None:
-        """Whoever takes the row dies of it, so often."""
+    @rule(target=hands, pk=rows, times=st.integers(1, Photo.MAX_ATTEMPTS))
+    def kill_workers(self, pk: Any, times: int) -> Any:
+        """Whoever takes the row dies of it, so often; then somebody else takes it."""
         for _ in range(times):
             self.claim(pk)
             self.now.shift(settings.LEASE_SECONDS + 1)
+        return self.claim(pk)
 
     @rule(pk=rows, times=st.integers(1, Photo.MAX_ATTEMPTS + 1))
     def fail_again_and_again(self, pk: Any, times: int) -> None:
@@ -220,7 +225,9 @@ class Ledger(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         before = queues.length()
+        held = {pk: row for pk, row in self._rows().items() if self._held(row)}
         sweep()
+        assert {pk: self._row(pk) for pk in held} == {pk: bare(row) for pk, row in held.items()}
         ready = sum(kind.ready().count() for kind in kinds.KINDS)
         assert queues.length() == max(before, ready), "neither forgotten nor flooded"
         again = sweep()
@@ -297,14 +304,16 @@ class Ledger(RuleBasedStateMachine):
     def _claimable(self, row: dict[str, Any], stage: str) -> bool:
         """Say in other words than the ledger's whether a row waits for a worker now."""
         now = timezone.now()
-        held = row["lease_until"] is not None and (
-            timedelta(0)
-            <= row["lease_until"] - now
-            <= timedelta(seconds=settings.LEASE_SECONDS + 60)
-        )
         later = timedelta(0) < row["next_try_at"] - now <= timedelta(seconds=780)
         tries_left = row["attempts"] < Photo.MAX_ATTEMPTS
-        return row["stage"] == stage and not held and not later and tries_left
+        return row["stage"] == stage and not self._held(row) and not later and tries_left
+
+    def _held(self, row: dict[str, Any]) -> bool:
+        """Say in other words than the ledger's whether the row's lease holds now."""
+        if row["lease_until"] is None:
+            return False
+        left = row["lease_until"] - timezone.now()
+        return bool(timedelta(0) <= left <= timedelta(seconds=settings.LEASE_SECONDS + 60))
 
     def _row(self, pk: Any) -> Any:
         return Photo.objects.filter(pk=pk).values(*FIELDS).first()
