@@ -9,6 +9,8 @@ from functools import partial
 import pytest
 import time_machine
 from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
@@ -357,3 +359,11 @@ def test_an_unexpected_error_sends_again_only_what_was_not_handed_over(
     delivery = delivered(pending())
     assert (delivery.stage, delivery.error_code) == (stage, code)
     assert delivery.lease_until is None
+
+
+def test_a_guarantee_that_there_is_not_is_refused_before_anything_starts(
+    settings: Settings,
+) -> None:
+    settings.MAIL_GUARANTEE = "exactly_once"
+    with pytest.raises(SystemCheckError, match="FACEWATCH_MAIL_GUARANTEE cannot be 'exactly_once'"):
+        call_command("prepare")

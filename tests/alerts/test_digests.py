@@ -1,14 +1,14 @@
 """One mail for each recipient and window, with every alert once."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import time_machine
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from alerts import deliveries, digests, watch
+from alerts import deliveries, digests, sending, watch
 from alerts.models import Alert, Delivery, Digest, Subscription, WatchList
 from ledger import leases
 from ledger.sweep import sweep
@@ -246,6 +246,22 @@ def test_what_a_dead_sender_left_becomes_unknown_with_its_deliveries() -> None:
         leases.finish(lease, stage="sent")
         sweep()
         assert Delivery.objects.get().stage == "sent"
+
+
+def test_a_digest_that_cannot_be_composed_is_given_back_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sending.CHANNELS, "email", broken)
+    seen(watched(), when=at(9, 20))
+    (digest,) = digests.open_due_digests(at(10))
+    assert sent(digest).stage == "pending"
+    assert (digest.error_code, digest.lease_until) == ("server_error", None)
+    assert Delivery.objects.get().stage == "batched"
+
+
+def broken() -> NoReturn:
+    """A channel with an error in its code."""
+    raise ValueError("a mistake")
 
 
 def test_staff_can_send_a_failed_digest_again(mailbox: Mailbox) -> None:

@@ -16,6 +16,8 @@ class Command(BaseCommand):
     help = "Bring database, roles, first user and static files up to date; a second call changes nothing."
 
     def handle(self, **_: Any) -> None:
+        # Django checks nothing of a command that another one calls, as `serve` does; its parts would fail one by one.
+        self.check()
         call_command("migrate", verbosity=0, interactive=False)
         ensure_roles()
         users = get_user_model().objects
