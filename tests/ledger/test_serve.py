@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -109,16 +110,16 @@ print('up', flush=True)
 time.sleep(600)
 """
     slow = part(code)
+    # Comes while the part is ending.
+    second = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT])
 
     def signalled(said: list[str]) -> bool:
-        if "[part] up" not in said:
-            return False
-        # The second comes while the part is ending.
-        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-        signal.setitimer(signal.ITIMER_REAL, 0.5)
-        return True
+        if "[part] up" in said and second.ident is None:
+            second.start()
+        return second.ident is not None
 
     said = supervise(slow, until=signalled)
+    assert not second.is_alive(), "the part ended too soon"
     assert slow.process is not None
     assert slow.process.returncode == 0
     assert said[1] == "[serve] stopping: no new requests, and what is under way ends"
