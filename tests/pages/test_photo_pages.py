@@ -66,7 +66,9 @@ class TestUploadWithoutScripts:
     ) -> None:
         settings.MAX_BACKLOG = 0
         answer = client.post("/upload/", {"image": demo_file("coffee.png")}, follow=True)
-        assert re.search(rb"coffee.png: 0 photos wait already, 0 may. Try again in \d+ seconds", answer.content)
+        assert re.search(
+            rb"coffee.png: 0 photos wait already, 0 may. Try again in \d+ seconds", answer.content
+        )
         assert not Photo.objects.exists()
 
     def test_no_file_is_told(self, client: Client, uploader: object) -> None:
