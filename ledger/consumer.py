@@ -11,7 +11,7 @@ from huey.api import Task
 from huey.consumer import Consumer
 
 from ledger import deadline, queues, workers
-from ledger.processes import die_with_parent
+from ledger.processes import die_with_parent, give_way
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
         load()
     except Exception as error:
         raise CannotLoad(f"The models cannot be loaded: {error}") from error
+    # Who uploads is answered at once, however busy the workers are.
+    give_way()
     # A dead consumer must not leave workers behind; a task that dies with it is in the ledger.
     os.register_at_fork(after_in_child=lambda: die_with_parent(signal.SIGKILL))
     if advice := queues.advice():

@@ -7,12 +7,19 @@ import sys
 
 #: prctl's PR_SET_PDEATHSIG (Linux): the signal that a process gets when its parent dies.
 PR_SET_PDEATHSIG = 1
+#: How much a process that gives way adds to its nice value: it still runs at full speed while nobody else wants to.
+NICENESS = 10
 
 
 def die_with_parent(number: signal.Signals) -> None:
     """Ask the kernel to send this process a signal when its parent dies; where that is unknown, nothing happens."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+
+
+def give_way() -> None:
+    """Let the other processes of this session go first from now on."""
+    os.nice(NICENESS)
 
 
 if __name__ == "__main__":

@@ -159,7 +159,8 @@ class PhotoViewSet(
             captured_at=sent["captured_at"],
         )
         tasks.wake_photo(stored.photo)
-        photo = self.get_queryset().get(pk=stored.photo.pk)
+        # A new photo has no faces to be fetched.
+        photo = stored.photo if stored.created else self.get_queryset().get(pk=stored.photo.pk)
         return accepted(photo, created=stored.created, request=request)
 
     @extend_schema(

@@ -14,7 +14,7 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
-from ledger import crashpoints, leases
+from ledger import crashpoints, leases, turns
 from ledger.intake import DiskFull, Refused
 from recognition import admission, gallery, matching
 from recognition import engine as engines
@@ -62,7 +62,7 @@ def store_photo(
     first photo. Raises `engine.ImageError` for what is not a photo we read, TooLarge, and `intake.Refused`; then
     nothing is left behind. Call it outside a transaction. The caller wakes the worker (`tasks.wake_photo`).
     """
-    admission.check(owner=owner)
+    admission.check_disk()
     if file.size > settings.MAX_UPLOAD_BYTES:
         raise TooLarge(f"The file has {file.size} bytes, {settings.MAX_UPLOAD_BYTES} are accepted.")
     file.seek(0)
@@ -90,8 +90,8 @@ def store_photo(
     _store_original(photo, file)
     crashpoints.reach("photo: file written")
     try:
-        with transaction.atomic():
-            # Once more, as the only one who writes (SQLite): many at once must not get past the limit.
+        with turns.writing():
+            # As the only one who writes (SQLite): many at once must not get past the limit.
             admission.check_backlog(owner=owner)
             photo.priority = admission.priority(owner=owner, bulk=bulk)
             photo.save(force_insert=True)
@@ -215,7 +215,10 @@ def delete_files(photos: Iterable[Photo]) -> None:
 
 def retry_photo(photo: Photo) -> bool:
     """Put a `failed` photo back to work; False if it is not failed. The caller wakes the worker."""
-    return leases.retry(Photo, photo.pk)
+    if not leases.retry(Photo, photo.pk):
+        return False
+    photo.refresh_from_db(fields=["stage"])
+    return True
 
 
 def _store_faces(lease: leases.Lease[Photo], *, engine: Engine) -> list[Face]:

@@ -31,7 +31,6 @@ NEXT_TASK = {Photo.Stage.UPLOADED: detect_faces, Photo.Stage.DETECTED: recognise
 
 def wake_photo(photo: Photo) -> None:
     """Wake a worker for a photo in whatever open stage it is; a final one needs none."""
-    photo.refresh_from_db(fields=["stage"])
     if task := NEXT_TASK.get(Photo.Stage(photo.stage)):
         wake(task, photo.pk, priority=photo.priority)
 
