@@ -186,8 +186,8 @@ class Digest(Outgoing):
         ]
         indexes: ClassVar = [
             models.Index(
-                fields=["next_try_at"],
-                condition=Q(stage__in=["pending", "sending"]),
+                fields=["stage", "next_try_at"],
+                condition=Q(stage="pending") | Q(stage="sending"),
                 name="digest_unsent",
             ),
             models.Index(fields=["-created_at", "-id"], name="digest_newest_first"),
@@ -229,8 +229,8 @@ class Delivery(Outgoing):
         ]
         indexes: ClassVar = [
             models.Index(
-                fields=["next_try_at"],
-                condition=Q(stage__in=["batched", "pending", "sending"]),
+                fields=["stage", "next_try_at"],
+                condition=Q(stage="batched") | Q(stage="pending") | Q(stage="sending"),
                 name="delivery_unsent",
             ),
             models.Index(fields=["-created_at", "-id"], name="delivery_newest_first"),

@@ -238,3 +238,11 @@ def test_a_chore_that_fails_keeps_nothing_from_being_woken_or_done(
     assert report.chores["searches forgotten"] == 1
     assert "stones turned" in caplog.text
     assert "the folder is somebody else's" in caplog.text
+
+
+def test_what_is_ready_is_found_without_reading_what_is_finished() -> None:
+    # The searches are few: they go when they are answered.
+    plans = {kind: kind.ready().explain() for kind in kinds.KINDS if kind.model is not Search}
+    assert len(plans) >= 4
+    # SQLite writes "SCAN" where it reads a whole table.
+    assert not [kind for kind, plan in plans.items() if "SCAN" in plan or "INDEX" not in plan]
