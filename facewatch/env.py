@@ -74,7 +74,12 @@ VARIABLES: tuple[Variable, ...] = (
         default="none",
         help="For tests: the place in the code at which a process kills itself.",
     ),
-    Variable(name="FACEWATCH_ENGINE", default="dlib", help="Face engine that the workers load."),
+    Variable(
+        name="FACEWATCH_ENGINE",
+        default="dlib",
+        help="Face engine that the workers load: `dlib`, or `opencv` (YuNet and SFace). After a change run "
+        "`manage.py enrol --re-embed`; until then nothing starts, because the known faces are of the other engine.",
+    ),
     Variable(
         name="FACEWATCH_MAX_BACKLOG",
         default="100000",

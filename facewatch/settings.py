@@ -141,7 +141,7 @@ CRASH_AT = env.str("FACEWATCH_CRASH_AT", default="")
 WORKERS = env.int("FACEWATCH_WORKERS", default=os.cpu_count() or 1)
 ENGINE = env.str("FACEWATCH_ENGINE", default="dlib")
 #: What a consumer calls before its workers start, so that they share the models.
-WORKER_LOADS = "recognition.loaded.engine"
+WORKER_LOADS = "recognition.loaded.start"
 
 MAIL_DIR = DATA_DIR / "mail"
 if env.str("EMAIL_URL", default=""):

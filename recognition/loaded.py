@@ -5,6 +5,7 @@ import functools
 from django.conf import settings
 
 from recognition import engine as engines
+from recognition import reembedding
 from recognition.engine import Engine
 from recognition.gallery import Gallery
 
@@ -12,6 +13,12 @@ from recognition.gallery import Gallery
 def engine() -> Engine:
     """Return the engine that FACEWATCH_ENGINE names, loaded at the first call. Raises `engine.EngineError`."""
     return engines.load(settings.ENGINE)
+
+
+def start() -> None:
+    """Load what the workers share. Raises `engine.EngineError`, also for known faces of another engine."""
+    reembedding.check_gallery(settings.ENGINE)
+    engine()
 
 
 @functools.cache

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, cast
 
-import numpy as np
 from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
@@ -16,7 +15,7 @@ from django.utils import timezone
 
 from ledger import crashpoints, leases, turns
 from ledger.intake import DiskFull, Refused
-from recognition import admission, gallery, matching
+from recognition import admission, chips, gallery, matching
 from recognition import engine as engines
 from recognition.engine import Detection, Engine, Image
 from recognition.events import photo_recognised
@@ -147,8 +146,7 @@ def recognise_faces(photo_id: uuid.UUID | str, *, engine: Engine, known: Gallery
     if lease is None:
         return
     with leases.held(lease):
-        faces = list(lease.row.faces.all())
-        vectors = engine.embed([engine.align(_read_chip(face)) for face in faces])
+        faces, vectors = _embed(lease.row, engine=engine)
         embeddings = [
             Embedding(face=face, engine=engine.name, vector=vector)
             for face, vector in zip(faces, vectors, strict=True)
@@ -310,16 +308,21 @@ def _store_face(
     return face
 
 
-def _read_chip(face: Face) -> engines.Chip:
-    """Return a stored chip. Raises leases.Unfit if it is gone."""
+def _embed(photo: Photo, *, engine: Engine) -> tuple[list[Face], engines.Embeddings]:
+    """Return the faces of a photo that this engine can describe, and how. Raises leases.Unfit if a chip is gone.
+
+    Where another engine found them (FACEWATCH_ENGINE was changed in between), those that this one misses are left out.
+    """
     try:
-        with default_storage.open(face.chip_name) as file:
-            pixels = engines.decode(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
+        read = [(face, chips.read_for(engine, face)) for face in photo.faces.all()]
     except FileNotFoundError as error:
         detail = "A face's file is gone; upload the photo again."
         raise leases.Unfit(detail, code="file_missing") from error
-    landmarks = np.array(face.landmarks, dtype=np.float32)
-    return engines.Chip(pixels=pixels, landmarks=landmarks, scale=face.chip_scale)
+    found = [(face, chip) for face, chip in read if chip]
+    if not found and photo.purpose == Photo.Purpose.ENROLMENT:
+        detail = "No face was found. Use a photo that shows the face from the front, upright."
+        raise leases.Unfit(detail, code="no_face")
+    return [face for face, _ in found], engine.embed([engine.align(chip) for _, chip in found])
 
 
 def _store_sightings(

@@ -68,7 +68,10 @@ __all__ = [
 
 #: The module of each engine, which has a `load()`. Named, not imported: the web process imports this package, and the
 #: models hold the GIL for so long that they must never come into that process, not even by accident.
-MODULES = {"dlib": "recognition.engine.dlibresnet"}
+MODULES = {
+    "dlib": "recognition.engine.dlibresnet",
+    "opencv": "recognition.engine.opencvsface",
+}
 
 
 def load(name: str = "dlib") -> Engine:

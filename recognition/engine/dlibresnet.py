@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import dlib
 import numpy as np
-from PIL import Image as pillow
 
+from recognition.engine import views
 from recognition.engine.thresholds import THRESHOLDS
 from recognition.engine.types import (
     Box,
@@ -97,7 +97,7 @@ class DlibResnet:
         the full picture. Faces under about 1/32 of the longest side are then missed, and under 40 px always. The score
         is the margin of the detector's classifier: just above 0 is doubtful, 1 and more is sure.
         """
-        working, scale = _fit(image)
+        working, scale = views.fit(image, longest=WORKING_SIZE)
         rectangles, scores, _ = self._detector.run(working, UPSAMPLE)
         found = [
             self._describe(image, _scale(rectangle, scale), score)
@@ -145,17 +145,6 @@ class DlibResnet:
             score=float(score),
             keypoints=_keypoints(landmarks),
         )
-
-
-def _fit(image: Image) -> tuple[Image, float]:
-    """Return the picture for the detector, and how many pixels of the image one of its pixels covers."""
-    height, width = image.shape[:2]
-    scale = max(height, width) / WORKING_SIZE
-    if scale <= 1:
-        return image, 1.0
-    size = max(1, round(width / scale)), max(1, round(height / scale))
-    working = pillow.fromarray(image).resize(size, pillow.Resampling.BILINEAR, reducing_gap=2)
-    return np.asarray(working), scale
 
 
 def _scale(rectangle: dlib.rectangle, scale: float) -> dlib.rectangle:

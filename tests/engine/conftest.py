@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from recognition import engine as engines
 from recognition.engine import Chip, Detection, Embeddings, Engine, Image, cut_chip, decode
+
+
+@pytest.fixture(scope="session", params=sorted(engines.MODULES))
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Return each engine in turn; a module about one of them says so with `ONLY_DLIB` or `ONLY_OPENCV`."""
+    return engines.load(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def test_a_chip_is_small_and_holds_its_face(
     height, width = chip.pixels.shape[:2]
     assert max(height, width) <= LONGEST
     assert 0 < chip.scale <= 1
-    assert (chip.scale == 1) == (face.box.width <= UNSCALED)
+    assert (chip.scale == 1) == (max(face.box.width, face.box.height) <= UNSCALED)
     assert chip.landmarks.dtype == np.float32
     assert ((chip.landmarks > 0.1 * width) & (chip.landmarks < 0.9 * max(width, height))).all()
 
@@ -77,15 +77,15 @@ def test_an_embedding_by_way_of_a_stored_chip_is_as_good_as_one_from_the_photo(
         [engine.align(store_and_read(cut_chip(*picture))) for picture in pictures]
     )
 
-    shift = np.linalg.norm(direct - stored, axis=1)
-    assert np.median(shift) < 0.06
-    assert shift.max() < 0.08
+    shift = np.diag(engine.distances(direct, stored)) / engine.thresholds.alert
+    assert np.median(shift) < 0.12
+    assert shift.max() < 0.16
     # What counts is how far two faces are from each other.
     before, after = engine.distances(direct, direct), engine.distances(stored, stored)
     pairs = tuple(np.array(list(combinations(range(len(pictures)), 2))).T)
-    moved = np.abs(before[pairs] - after[pairs])
-    assert np.median(moved) < 0.01
-    assert moved.max() < 0.04
+    moved = np.abs(before[pairs] - after[pairs]) / engine.thresholds.alert
+    assert np.median(moved) < 0.03
+    assert moved.max() < 0.12
 
 
 @pytest.mark.parametrize("edge", ["left", "right", "top", "bottom"])
@@ -108,7 +108,8 @@ def test_at_a_border_the_chip_ends_with_the_photo_and_the_embedding_stays(
     (face,) = engine.detect(near)
     chip = cut_chip(near, face)
     assert chip.pixels.shape[0] != chip.pixels.shape[1]
-    assert np.linalg.norm(embed_from_photo(near, face) - embed_from_chip(near, face)) < 0.08
+    shift = engine.distances(embed_from_photo(near, face), embed_from_chip(near, face))
+    assert shift[0, 0] < 0.16 * engine.thresholds.alert
 
 
 @pytest.mark.parametrize("degrees", [-40, -20, 20, 40])
@@ -126,7 +127,8 @@ def test_a_tilted_face_fits_into_its_chip(
     # dlib's detector gives up somewhere near 40 degrees; where it finds a face, the chip must hold it.
     assert found or abs(degrees) == 40
     for face in found:
-        assert np.linalg.norm(embed_from_photo(image, face) - embed_from_chip(image, face)) < 0.08
+        shift = engine.distances(embed_from_photo(image, face), embed_from_chip(image, face))
+        assert shift[0, 0] < 0.16 * engine.thresholds.alert
 
 
 @pytest.mark.parametrize("name", PORTRAITS)

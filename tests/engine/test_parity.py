@@ -17,6 +17,8 @@ from recognition.engine.dlibresnet import WORKING_SIZE
 #: Where `make test` installs the peer, apart from the environment.
 PEER_FOLDER = Path(__file__).resolve().parents[2] / ".venv" / "peer"
 
+pytestmark = pytest.mark.parametrize("engine", ["dlib"], indirect=True)
+
 NAMES = [photo.name for photo in demo_photos.PHOTOS]
 
 

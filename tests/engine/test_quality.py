@@ -119,7 +119,7 @@ def test_a_face_of_some_forty_pixels_is_found_but_refused_with_its_size(
     engine: Engine, portrait: tuple[Image, Detection]
 ) -> None:
     image, face = portrait
-    scale = 42 / face.box.width
+    scale = 17 / face.keypoints.eye_distance
     size = round(image.shape[1] * scale), round(image.shape[0] * scale)
     small = np.asarray(pillow.fromarray(image).resize(size, pillow.Resampling.LANCZOS))
     (found,) = engine.detect(small)

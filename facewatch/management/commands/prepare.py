@@ -7,9 +7,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from facewatch.roles import ensure_roles
+from recognition import reembedding
 
 
 class Command(BaseCommand):
@@ -19,6 +20,10 @@ class Command(BaseCommand):
         # Django checks nothing of a command that another one calls, as `serve` does; its parts would fail one by one.
         self.check()
         call_command("migrate", verbosity=0, interactive=False)
+        try:
+            reembedding.check_gallery(settings.ENGINE)
+        except reembedding.AnotherEngine as error:
+            raise CommandError(str(error)) from error
         ensure_roles()
         users = get_user_model().objects
         if not users.filter(is_superuser=True).exists():

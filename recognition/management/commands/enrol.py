@@ -4,11 +4,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from recognition import bulk, people, progress
+from recognition import bulk, loaded, people, progress, reembedding
+from recognition.engine import EngineError
 from recognition.management.commands.ingest import find_owner
-from recognition.models import Person, Photo
+from recognition.models import KnownFace, Person, Photo
 from recognition.tasks import wake_photo
 
 
@@ -20,13 +22,50 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "folder", type=Path, metavar="DIR", help="Folder with a folder per person."
+            "folder", type=Path, nargs="?", metavar="DIR", help="Folder with a folder per person."
+        )
+        parser.add_argument(
+            "--re-embed",
+            action="store_true",
+            help="Instead of a folder: after FACEWATCH_ENGINE was changed, describe the known faces by that engine.",
         )
         parser.add_argument("--owner", help="User who enrols (default: the first superuser).")
         parser.add_argument("--no-wait", action="store_true", help="Do not wait for the workers.")
 
     @progress.stoppable()
-    def handle(self, *, folder: Path, owner: str | None, no_wait: bool, **_: Any) -> None:
+    def handle(
+        self, *, folder: Path | None, owner: str | None, no_wait: bool, re_embed: bool, **_: Any
+    ) -> None:
+        if (folder is None) != re_embed:
+            raise CommandError("Name either a folder with a folder per person, or --re-embed.")
+        if folder is None:
+            self._reembed()
+        else:
+            self._enrol(folder, owner=owner, no_wait=no_wait)
+
+    def _reembed(self) -> None:
+        try:
+            engine = loaded.engine()
+        except EngineError as error:
+            raise CommandError(str(error)) from error
+        console = progress.console(self.stdout)
+        total = reembedding.foreign_faces(engine.name).count()
+        problems: list[reembedding.Outcome] = []
+        with progress.bar(console) as bar:
+            task = bar.add_task(f"for {engine.name}", total=total)
+            for outcome in reembedding.reembed(engine):
+                bar.advance(task)
+                if outcome.problem:
+                    problems.append(outcome)
+        known = KnownFace.objects.filter(face__embedding__engine=settings.ENGINE).count()
+        console.print(f"{known} known faces are described by {engine.name}.")
+        for outcome in problems:
+            name, photo = outcome.known_face.person, outcome.known_face.face.photo_id
+            console.print(
+                f"{name}, photo {photo}: {outcome.problem}.", markup=False, soft_wrap=True
+            )
+
+    def _enrol(self, folder: Path, *, owner: str | None, no_wait: bool) -> None:
         if not folder.is_dir():
             raise CommandError(f"{folder} is not a folder.")
         images = {
