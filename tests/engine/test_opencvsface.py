@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from PIL import Image as pillow
 
 from recognition import engine as engines
 from recognition.engine import Chip, Engine, EngineError, Image, cut_chip, graphs
@@ -40,6 +41,26 @@ def test_what_lies_outside_a_chip_is_black(engine: Engine) -> None:
     aligned = engine.align(Chip(pixels=white, landmarks=landmarks, scale=1.0))
     assert (aligned[0] == 0).all()
     assert (aligned[70, 40:70] == 255).all()
+
+
+@pytest.mark.parametrize("longest", [320, 640, 1000, 1600, 3000])
+@pytest.mark.parametrize("margin", [0.2, 0.5])
+@pytest.mark.parametrize("name", ["obama-2012.jpg", "ardern-2018.jpg", "hopper.jpg"])
+def test_a_face_that_fills_the_photo_is_one_face_at_any_size(
+    engine: Engine, photo: Callable[[str], Image], name: str, margin: float, longest: int
+) -> None:
+    image = photo(name)
+    (face,) = engine.detect(image)
+    box, rim = face.box, round(margin * face.box.height)
+    crop = image[
+        max(0, box.y - rim) : box.y + box.height + rim,
+        max(0, box.x - rim) : box.x + box.width + rim,
+    ]
+    scale = longest / max(crop.shape[:2])
+    size = round(crop.shape[1] * scale), round(crop.shape[0] * scale)
+    (close,) = engine.detect(np.asarray(pillow.fromarray(crop).resize(size)))
+    assert close.score > 0.7
+    assert close.box.height == pytest.approx(scale * box.height, rel=0.2)
 
 
 def test_a_helmet_is_no_face(engine: Engine, photo: Callable[[str], Image]) -> None:
