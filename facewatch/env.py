@@ -81,6 +81,12 @@ VARIABLES: tuple[Variable, ...] = (
         "`manage.py enrol --re-embed`; until then nothing starts, because the known faces are of the other engine.",
     ),
     Variable(
+        name="FACEWATCH_DETAIL",
+        default="balanced",
+        help="How closely photos are looked at: `fast` finds faces of a 40th of the longest side, `balanced` all of "
+        "40 px, `thorough` all of 24 px (engine `opencv`; see models.md for the cost, and for `dlib`).",
+    ),
+    Variable(
         name="FACEWATCH_MAX_BACKLOG",
         default="100000",
         help="Unfinished photos from which on uploads are refused with 503 and Retry-After.",

@@ -21,3 +21,17 @@ def check_engine(**_: Any) -> list[Error]:
             id="recognition.E001",
         )
     ]
+
+
+@register
+def check_detail(**_: Any) -> list[Error]:
+    """The detail that FACEWATCH_DETAIL names must exist."""
+    if settings.DETAIL in list(engine.Detail):
+        return []
+    return [
+        Error(
+            f"FACEWATCH_DETAIL names no detail: {settings.DETAIL!r}.",
+            hint=f"Set it to one of: {', '.join(engine.Detail)}.",
+            id="recognition.E002",
+        )
+    ]

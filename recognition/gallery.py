@@ -8,13 +8,14 @@ statement, because in two of them one in ten snapshots was torn.
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 from django.db import transaction
 from django.db.models import BinaryField, F, UUIDField, Value
 
+from recognition import engine as engines
 from recognition.engine import Embeddings, Engine
 from recognition.models import GalleryState, KnownFace, Tombstone
 
@@ -41,7 +42,7 @@ def remove(known_faces: Iterable[KnownFace]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonDistances:
-    """Every probe to every person: `distances` is (P, M) float32, column j the person `people[j]`, nearest face."""
+    """Every probe to every person: `distances` is (P, M) float32, column j the person `people[j]`."""
 
     people: list[uuid.UUID]
     distances: npt.NDArray[np.float32]
@@ -59,6 +60,10 @@ class Gallery:
         self._ids: list[int] = []
         self._people: list[uuid.UUID] = []
         self._code_of: dict[uuid.UUID, int] = {}
+        self._templates = np.empty((64, dimensions), dtype=np.float32)
+        #: People whose templates are of other faces than they have now.
+        self._changed: set[int] = set()
+        self._arranged = _arrange(self._codes[:0])
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -89,18 +94,35 @@ class Gallery:
             self._revision = max(self._revision, revision)
 
     def search(self, probes: Embeddings, *, engine: Engine) -> PersonDistances:
-        """Return the distance of each probe, (P, D), to the nearest known face of each person, exactly.
+        """Return the distance of each probe, (P, D), to each person, exactly (`engine.person_distances`).
 
         Refreshes first, so that a person enrolled now is found now. Nobody known gives (P, 0).
         """
         self.refresh()
-        count = len(self._ids)
-        distances = engine.distances(probes, self._vectors[:count])
-        nearest = np.full((len(probes), len(self._people)), np.inf, dtype=np.float32)
-        for row in range(len(probes)):
-            np.minimum.at(nearest[row], self._codes[:count], distances[row])
+        self._fuse_changed(engine)
+        people, starts, order = self._arranged
+        to_faces = engine.distances(probes, self._vectors[: len(order)])
         # People whose faces are all gone keep a column of infinities, which no threshold lets through.
-        return PersonDistances(people=list(self._people), distances=nearest)
+        distances = np.full((len(probes), len(self._people)), np.inf, dtype=np.float32)
+        distances[:, people] = engines.person_distances(
+            to_faces[:, order], starts, engine.distances(probes, self._templates[people])
+        )
+        return PersonDistances(people=list(self._people), distances=distances)
+
+    def _fuse_changed(self, engine: Engine) -> None:
+        """Bring the templates, and the order of the faces by person, to what `refresh` has read."""
+        if not self._changed:
+            return
+        self._arranged = people, starts, order = _arrange(self._codes[: len(self._ids)])
+        if len(self._templates) < len(self._people):
+            more = np.empty((2 * len(self._people), self._templates.shape[1]), dtype=np.float32)
+            more[: len(self._templates)] = self._templates
+            self._templates = more
+        ends = [*starts[1:], len(order)]
+        for code, start, end in zip(people.tolist(), starts, ends[: len(people)], strict=True):
+            if code in self._changed:
+                self._templates[code] = engine.fuse(self._vectors[order[start:end]])
+        self._changed.clear()
 
     def _put(self, pk: int, person_id: uuid.UUID, vector: npt.NDArray[np.float32]) -> None:
         row = self._rows.get(pk)
@@ -110,17 +132,22 @@ class Gallery:
             if row == len(self._vectors):
                 self._vectors = np.concatenate([self._vectors, np.empty_like(self._vectors)])
                 self._codes = np.concatenate([self._codes, np.empty_like(self._codes)])
+        else:
+            # The face of a person who was merged moves to another one.
+            self._changed.add(int(self._codes[row]))
         if person_id not in self._code_of:
             self._code_of[person_id] = len(self._people)
             self._people.append(person_id)
         self._vectors[row] = vector
         self._codes[row] = self._code_of[person_id]
+        self._changed.add(self._code_of[person_id])
 
     def _remove(self, pk: int) -> None:
         """Fill the place of a face with the last one; an unknown face is no error."""
         row = self._rows.pop(pk, None)
         if row is None:
             return
+        self._changed.add(int(self._codes[row]))
         last = len(self._ids) - 1
         moved = self._ids.pop()
         if row != last:
@@ -128,3 +155,17 @@ class Gallery:
             self._rows[moved] = row
             self._vectors[row] = self._vectors[last]
             self._codes[row] = self._codes[last]
+
+
+class _Arranged(NamedTuple):
+    """Who has faces, (M,); where each one's begin in `order`, (M,); and the rows of the faces by person, (N,)."""
+
+    people: npt.NDArray[np.intp]
+    starts: npt.NDArray[np.intp]
+    order: npt.NDArray[np.intp]
+
+
+def _arrange(codes: npt.NDArray[np.intp]) -> _Arranged:
+    order = np.argsort(codes, kind="stable")
+    people, starts = np.unique(codes[order], return_index=True)
+    return _Arranged(people, starts, order)

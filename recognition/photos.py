@@ -253,7 +253,7 @@ def _find_faces(photo: Photo, *, engine: Engine) -> Iterator[Face]:
     except FileNotFoundError as error:
         detail = "The photo's file is gone; upload it again."
         raise leases.Unfit(detail, code="file_missing") from error
-    detections = engine.detect(image)
+    detections = engine.detect(image, detail=settings.DETAIL)
     qualities = [engines.assess(image, detection) for detection in detections]
     # Before a refusal as well: staff has to see which photo was refused.
     _store_pictures(photo, image)

@@ -96,7 +96,7 @@ def forget_the_unheard() -> int:
 
 
 def _look(image: engines.Image, *, engine: Engine, known: Gallery) -> list[dict[str, Any]]:
-    detections = engine.detect(image)
+    detections = engine.detect(image, detail=settings.DETAIL)
     chips = [engines.cut_chip(image, detection) for detection in detections]
     vectors = engine.embed([engine.align(chip) for chip in chips])
     matches = matching.assign(

@@ -21,10 +21,12 @@ from recognition.engine.images import (
     inspect,
 )
 from recognition.engine.quality import MINIMUM_FOR_ENROLMENT, Quality, assess
+from recognition.engine.templates import fuse, person_distances
 from recognition.engine.thresholds import THRESHOLDS
 from recognition.engine.types import (
     Box,
     Chip,
+    Detail,
     Detection,
     Distances,
     Embedding,
@@ -43,6 +45,7 @@ __all__ = [
     "THRESHOLDS",
     "Box",
     "Chip",
+    "Detail",
     "Detection",
     "Distances",
     "Embedding",
@@ -62,8 +65,10 @@ __all__ = [
     "decode",
     "encode_jpeg",
     "encode_png",
+    "fuse",
     "inspect",
     "load",
+    "person_distances",
 ]
 
 #: The module of each engine, which has a `load()`. Named, not imported: the web process imports this package, and the

@@ -9,17 +9,19 @@ al., SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition, IE
 import functools
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from recognition.engine import graphs, views
+from recognition.engine import graphs, merging, views
 from recognition.engine.thresholds import THRESHOLDS
 from recognition.engine.types import (
     Box,
     Chip,
+    Detail,
     Detection,
     Distances,
     Embedding,
@@ -32,9 +34,23 @@ from recognition.engine.types import (
 )
 from recognition.engine.weights import Weights
 
-#: Pixels of the longest side that the detector sees; larger photos are scaled down for it. It knows faces of 10 to
-#: 300 px (https://github.com/opencv/opencv_zoo, face_detection_yunet) and sees larger ones double, hence two looks.
-WORKING_SIZES = (640, 1600)
+#: YuNet knows faces of 10 to 300 px (https://github.com/opencv/opencv_zoo, face_detection_yunet): of those of 36 px and
+#: more it finds 98 %, and larger ones than 300 px it sees double. Looks whose scales differ by STEP, down to LEAST_VIEW
+#: pixels of the longest side, show it every face between the two.
+STEP = 5.0
+LEAST_VIEW = 640
+
+#: Pixels of the longest side that are looked at when it has to be fast: the smallest size at which
+#: faces of a 40th of it are found.
+FAST_VIEW = 1280
+
+#: How much a photo is enlarged for the thorough look: faces of 24 px are then found like those of 36 px.
+THOROUGH_ZOOM = 1.5
+
+#: Pixels of the sides of a tile, and those that neighbours share: the largest face that only the first look can see
+#: (32 px at the next one), with room about it.
+TILE = 1600
+TILE_OVERLAP = 192
 
 #: Photos with no longer side than this are doubled for the detector: landmarks are finer, and on LFW (250 px) the share
 #: of people missed at one false alarm in 1,000 strangers falls from 2.3 to 1.4 %.
@@ -45,8 +61,6 @@ LEAST_SCORE = 0.6
 
 #: Boxes of one look that overlap by more than this (intersection over union) are one face; how many are looked at.
 OVERLAP = 0.3
-#: Of two boxes, from whatever look, that share more than this of the smaller one, the surer is the face.
-SHARED = 0.5
 MOST_BOXES = 5000
 
 #: The closer look at a face: pixels of the square that is looked at, of the face in it, and how far off the middle, in
@@ -54,6 +68,17 @@ MOST_BOXES = 5000
 CLOSER_SIZE = 320
 CLOSER_FACE = 160
 CLOSER_REACH = 0.25
+
+#: A face that the closer look does not see needs this score: below, most are hands, hats and letters (LFW).
+SURE_SCORE = 0.7
+
+#: The quarters by which a photo is turned to find faces that lie on their side or upside down. YuNet also takes 83 % of
+#: the faces that stand on their head for upright ones, with eyes where the mouth is: a face whose closer look scores
+#: less than CLEAR_SCORE is looked at turned as well, and turned it is if that scores by TURNED_BY more. (250 faces of
+#: LFW: 99 % score 0.9 upright, and 99 % of those on their head less than that.)
+TURNS = (1, 2, 3)
+CLEAR_SCORE = 0.9
+TURNED_BY = 0.05
 
 #: Pixels of the square that SFace takes.
 CHIP_SIZE = 112
@@ -77,6 +102,18 @@ EMBEDDING_MODEL = Weights(
 
 #: x, y, width, height, five points as x, y, and the score: (15,) float32.
 Row: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Candidate:
+    """What may be a face: its row in pixels of the photo, and in which look it was seen.
+
+    scale is how many pixels of the photo one of the look's was, quarters how often the look turned it by 90 degrees.
+    """
+
+    row: Row
+    scale: float
+    quarters: int
 
 
 @functools.cache
@@ -120,19 +157,26 @@ class OpencvSface:
         )
         self._recogniser = cv2.FaceRecognizerSF.create("onnx", embedding, no_config)
 
-    def detect(self, image: Image) -> list[Detection]:
+    def detect(self, image: Image, *, detail: Detail = Detail.BALANCED) -> list[Detection]:
         """Return the faces from left to right, with scores from LEAST_SCORE to 1.
 
-        A photo larger than WORKING_SIZES is scaled down to each of them in turn: faces of a fortieth of the longest
-        side are found, smaller ones more and more rarely. Faces under about 30 px are missed in any photo.
+        fast finds faces of a 40th of the longest side, balanced those of 40 px and thorough those of 24 px, whatever
+        the size of the photo. Where no face is upright, balanced looks for faces that are turned by 90 or 180 degrees;
+        thorough always does. One that is seen in passing is turned by both.
         """
-        # What the first look would show at its own size needs no second one.
-        sizes = WORKING_SIZES[max(image.shape[:2]) <= WORKING_SIZES[0] :]
+        turns = () if detail is Detail.FAST else TURNS
         with self._lock:
-            rows = _merge([row for size in sizes for row in self._look(image, longest=size)])
-            for row in rows:
-                self._look_closer(image, row)
-        found = [_describe(row, image=image) for row in rows]
+            candidates = self._look_over(image, scale=_scale(image, detail=detail))
+            faces = self._confirm(image, candidates, turns=turns)
+            if detail is Detail.THOROUGH or not faces:
+                fast = _scale(image, detail=Detail.FAST)
+                turned = [
+                    candidate
+                    for quarters in turns
+                    for candidate in self._look_over(image, scale=fast, quarters=quarters)
+                ]
+                faces = _merge(faces + self._confirm(image, turned))
+        found = [_describe(face.row, image=image) for face in faces]
         return sorted(
             (detection for detection in found if detection),
             key=lambda face: (face.box.x, face.box.y),
@@ -160,40 +204,70 @@ class OpencvSface:
             vectors[row] = vector / max(float(np.linalg.norm(vector)), 1e-9)
         return vectors
 
+    def fuse(self, embeddings: Embeddings) -> Embedding:
+        """Return the mean direction of the embeddings, of length 1."""
+        total = embeddings.sum(axis=0)
+        template: Embedding = total / max(float(np.linalg.norm(total)), 1e-9)
+        return template
+
     def distances(self, probes: Embeddings, gallery: Embeddings) -> Distances:
         """Return 1 - cosine, (P, N) float32, exact to 1e-6; one matrix product."""
         products = probes @ gallery.T
         distances: Distances = np.maximum(np.subtract(1, products, out=products), 0, out=products)
         return distances
 
-    def _look(self, image: Image, *, longest: int) -> list[Row]:
-        """Return the faces that are seen in the image at this size, in pixels of the image."""
-        picture, scale = views.fit(image, longest=longest, enlarge_below=ENLARGE_BELOW)
-        self._detector.setInputSize((picture.shape[1], picture.shape[0]))
-        return [_to_image(row, scale=scale) for row in _rows(self._detector, picture)]
+    def _look_over(self, image: Image, *, scale: float, quarters: int = 0) -> list["_Candidate"]:
+        """Return what looks like a face at this scale and the coarser ones, also twice or in part, in image pixels."""
+        return [
+            _Candidate(row=_to_photo(row, view), scale=max(view.scale), quarters=quarters)
+            for level in views.levels(
+                max(image.shape[:2]), scale=scale, step=STEP, least=LEAST_VIEW
+            )
+            for view in views.cut(image, scale=level, largest=TILE, overlap=TILE_OVERLAP)
+            for row in _rows(self._detector, view.pixels, quarters)
+            if not view.cuts(_box(row), photo=image)
+        ]
 
-    def _look_closer(self, image: Image, row: Row) -> None:
-        """Move the points in `row` to the mean of them and of those found in a picture of this face alone."""
-        x, y, width, height = row[BOX].tolist()
-        longer = max(width, height)
-        across, down = x + width / 2, y + height / 2
-        left, top = max(0, round(across - longer)), max(0, round(down - longer))
-        crop = image[top : max(0, round(down + longer)), left : max(0, round(across + longer))]
-        scale = longer / CLOSER_FACE
-        size = [min(CLOSER_SIZE, max(1, round(side / scale))) for side in crop.shape[1::-1]]
-        if not crop.size:
-            return
-        square = np.zeros((CLOSER_SIZE, CLOSER_SIZE, 3), dtype=np.uint8)
-        method = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
-        square[: size[1], : size[0]] = cv2.resize(crop, size, interpolation=method)
-        for again in _rows(self._closer, square):
-            near = _to_image(again, scale=scale)
-            near[[0, *range(4, 14, 2)]] += left
-            near[[1, *range(5, 14, 2)]] += top
-            off = np.hypot(near[0] + near[2] / 2 - across, near[1] + near[3] / 2 - down)
-            if off < CLOSER_REACH * longer:
-                row[POINTS] = (row[POINTS] + near[POINTS]) / 2
-                return
+    def _confirm(
+        self, image: Image, candidates: list["_Candidate"], *, turns: Sequence[int] = ()
+    ) -> list["_Candidate"]:
+        """Return one candidate a face, with the points that a closer look finds, upright and by so many quarters."""
+        return [face for face in _merge(candidates) if self._look_closer(image, face, turns=turns)]
+
+    def _look_closer(self, image: Image, face: "_Candidate", *, turns: Sequence[int]) -> bool:
+        """Look at this face alone; move its points to the mean of both looks. Return whether it is a face.
+
+        Each look counts by its resolution: the errors of the points are pixels of the picture that was looked at.
+        """
+        view = _zoom(image, face)
+        if view is None:
+            return False
+        near = self._see(view, face, quarters=face.quarters)
+        upright = near[SCORE] if near is not None else 0
+        if upright < CLEAR_SCORE:
+            for quarters in turns:
+                turned = self._see(view, face, quarters=quarters)
+                if turned is not None and turned[SCORE] > max(upright + TURNED_BY, face.row[SCORE]):
+                    face.row, face.quarters = turned, quarters
+        if face.quarters in turns:
+            return True
+        if near is None:
+            return bool(face.row[SCORE] >= SURE_SCORE)
+        share = face.scale**2 / (face.scale**2 + max(view.scale) ** 2)
+        face.row[POINTS] += share * (near[POINTS] - face.row[POINTS])
+        return True
+
+    def _see(self, view: views.View, face: "_Candidate", *, quarters: int) -> Row | None:
+        """Return the face, in pixels of the photo, as seen in this view turned by so many quarters."""
+        x, y, width, height = _box(face.row)
+        for row in _rows(self._closer, view.pixels, quarters):
+            near = _to_photo(row, view)
+            off = np.hypot(
+                near[0] + near[2] / 2 - x - width / 2, near[1] + near[3] / 2 - y - height / 2
+            )
+            if off < CLOSER_REACH * max(width, height):
+                return near
+        return None
 
     def _describe_face(self, picture: npt.NDArray[np.uint8]) -> Embedding:
         with self._lock:
@@ -207,37 +281,68 @@ def _swap(picture: Image) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), dtype=np.uint8)
 
 
-def _rows(detector: cv2.FaceDetectorYN, picture: Image) -> list[Row]:
-    """Return YuNet's answer for a picture of the size that is set, the surest first."""
+def _scale(image: Image, *, detail: Detail) -> float:
+    """Return the finest scale that a photo of this size is looked at: how many of its pixels become one."""
+    longest: int = max(image.shape[:2])
+    if longest <= ENLARGE_BELOW:
+        return 0.5
+    if detail is Detail.FAST:
+        return max(1.0, longest / FAST_VIEW)
+    return 1 / THOROUGH_ZOOM if detail is Detail.THOROUGH else 1.0
+
+
+def _zoom(image: Image, face: "_Candidate") -> views.View | None:
+    """Return a square of CLOSER_SIZE with the face in its middle; None if it lies outside of the photo."""
+    x, y, width, height = _box(face.row)
+    longer = max(width, height)
+    across, down = x + width / 2, y + height / 2
+    left, top = max(0, round(across - longer)), max(0, round(down - longer))
+    crop = image[top : max(0, round(down + longer)), left : max(0, round(across + longer))]
+    if not crop.size:
+        return None
+    scale = longer / CLOSER_FACE
+    size = [min(CLOSER_SIZE, max(1, round(side / scale))) for side in crop.shape[1::-1]]
+    square = np.zeros((CLOSER_SIZE, CLOSER_SIZE, 3), dtype=np.uint8)
+    method = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
+    square[: size[1], : size[0]] = cv2.resize(crop, size, interpolation=method)
+    return views.View(pixels=square, scale=(scale, scale), left=left, top=top)
+
+
+def _rows(detector: cv2.FaceDetectorYN, picture: Image, quarters: int) -> list[Row]:
+    """Return YuNet's answer for a picture, turned by so many quarters for the look, in pixels of the picture."""
+    turned = _swap(views.turn(picture, quarters))
+    detector.setInputSize((turned.shape[1], turned.shape[0]))
     # Without a face it is None; OpenCV's stubs do not know.
-    rows: npt.NDArray[np.float32] | None = detector.detect(_swap(picture))[1]  # type: ignore[assignment]
-    return [] if rows is None else sorted(rows, key=lambda row: -float(row[SCORE]))
+    rows: npt.NDArray[np.float32] | None = detector.detect(turned)[1]  # type: ignore[assignment]
+    size = {"width": picture.shape[1], "height": picture.shape[0]}
+    return [] if rows is None else [_turn_back(row, quarters=quarters, **size) for row in rows]
 
 
-def _to_image(row: Row, *, scale: float) -> Row:
-    """Return the row in pixels of the image, one of which is 1 / scale of the picture's."""
-    moved = row.copy()
-    # Coordinates name the centres of pixels, scaling moves their edges: hence the halves.
-    moved[BOX] = row[BOX] * scale
-    moved[POINTS] = (row[POINTS] + 0.5) * scale - 0.5
-    return moved
+def _turn_back(row: Row, *, quarters: int, width: int, height: int) -> Row:
+    size = {"quarters": quarters, "width": width, "height": height}
+    points = views.turn_back(row[POINTS].reshape(5, 2), **size)
+    return _row(views.turn_box_back(_box(row), **size), points, score=row[SCORE])
 
 
-def _merge(rows: list[Row]) -> list[Row]:
-    """Return one row a face: of rows whose boxes cover each other, the surest."""
-    kept: list[Row] = []
-    for row in sorted(rows, key=lambda row: -float(row[SCORE])):
-        if all(_shared(row, other) <= SHARED for other in kept):
-            kept.append(row)
-    return kept
+def _to_photo(row: Row, view: views.View) -> Row:
+    """Return a row of a view in pixels of the photo."""
+    points = view.to_photo(row[POINTS].reshape(5, 2))
+    return _row(view.box_to_photo(_box(row)), points, score=row[SCORE])
 
 
-def _shared(row: Row, other: Row) -> float:
-    """Return the part of the smaller box that lies in the other, 0 to 1."""
-    corner = np.maximum(row[:2], other[:2])
-    opposite = np.minimum(row[:2] + row[2:4], other[:2] + other[2:4])
-    common = np.prod(np.maximum(opposite - corner, 0))
-    return float(common / max(1e-6, min(row[2] * row[3], other[2] * other[3])))
+def _box(row: Row) -> views.Box:
+    x, y, width, height = row[BOX].tolist()
+    return x, y, width, height
+
+
+def _row(box: views.Box, points: Landmarks, *, score: float) -> Row:
+    return np.array([*box, *points.ravel(), score], dtype=np.float32)
+
+
+def _merge(candidates: list["_Candidate"]) -> list["_Candidate"]:
+    """Return one candidate a face, the surest."""
+    rows = np.array([candidate.row for candidate in candidates]).reshape(-1, 15)
+    return [candidates[index] for index in merging.surest(rows[:, BOX], rows[:, SCORE])]
 
 
 def _describe(row: Row, *, image: Image) -> Detection | None:

@@ -7,6 +7,7 @@ that made them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from math import hypot
 from typing import Protocol, TypeAlias
 
@@ -34,6 +35,14 @@ Point: TypeAlias = tuple[float, float]
 
 class EngineError(Exception):
     """Anything that the engine refuses or misses; its text says what is wrong and what to do."""
+
+
+class Detail(StrEnum):
+    """How closely a photo is looked at; each engine says what it finds at which cost."""
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    THOROUGH = "thorough"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +126,8 @@ class Engine(Protocol):
     def thresholds(self) -> Thresholds:
         """The distances to use until they are measured on your own people."""
 
-    def detect(self, image: Image) -> list[Detection]:
-        """Return the faces of an upright image from left to right; none is an empty list."""
+    def detect(self, image: Image, *, detail: Detail = Detail.BALANCED) -> list[Detection]:
+        """Return the faces of an image from left to right; none is an empty list."""
 
     def align(self, chip: Chip) -> Image:
         """Return the model's input for a chip: the face upright, centred and scaled as the model wants it.
@@ -128,6 +137,9 @@ class Engine(Protocol):
 
     def embed(self, aligned: Sequence[Image]) -> Embeddings:
         """Return one embedding a picture that `align` made, in order, (N, D) float32; nothing gives (0, D)."""
+
+    def fuse(self, embeddings: Embeddings) -> Embedding:
+        """Return the template of one person, (D,), from one or more of their embeddings, (N, D)."""
 
     def distances(self, probes: Embeddings, gallery: Embeddings) -> Distances:
         """Return the exact distance of every probe (P, D) to every gallery row (N, D), as (P, N) float32.

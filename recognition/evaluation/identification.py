@@ -5,12 +5,13 @@ photos of those who are watched are the mated searches. ISO/IEC 19795-1: FPIR is
 find anybody within the threshold; FNIR the share of mated searches whose right person is not the nearest within it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from recognition import engine as engines
 from recognition.engine import Engine
 from recognition.evaluation.faces import Faces
 
@@ -94,15 +95,6 @@ def identify(
     )
 
 
-def person_distances(distances: npt.NDArray[np.float32], sizes: Sequence[int]) -> Numbers:
-    """Return the distance to the nearest face of each person, (P, M), from those to every face, (P, N).
-
-    The columns of one person stand together, `sizes` tells how many they are.
-    """
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
-    return np.minimum.reduceat(distances, starts, axis=1).astype(np.float64)
-
-
 def _draw(
     faces: Faces, *, engine: Engine, gallery: int, photos: int, rng: np.random.Generator
 ) -> Draw | None:
@@ -124,10 +116,7 @@ def _draw(
     strangers = np.flatnonzero(~np.isin(faces.people, watched))
     mates = np.concatenate(probes)
     searched = np.concatenate([mates, strangers])
-    distances = person_distances(
-        engine.distances(faces.embeddings[searched], faces.embeddings[np.concatenate(enrolled)]),
-        [len(rows) for rows in enrolled],
-    )
+    distances = _person_distances(faces, searched, enrolled, engine=engine)
     # A photo in which no face is found finds nobody.
     distances[~faces.found[searched]] = np.inf
     right = np.repeat(np.arange(len(watched)), [len(rows) for rows in probes])
@@ -139,6 +128,23 @@ def _draw(
         strangers=distances[len(mates) :].min(axis=1),
         strange_people=faces.people[strangers],
     )
+
+
+def _person_distances(
+    faces: Faces,
+    searched: npt.NDArray[np.intp],
+    enrolled: list[npt.NDArray[np.intp]],
+    *,
+    engine: Engine,
+) -> Numbers:
+    """Return the distance of each searched row to each enrolled person, as the gallery tells it."""
+    probes, known = faces.embeddings[searched], faces.embeddings[np.concatenate(enrolled)]
+    starts = np.cumsum([0] + [len(rows) for rows in enrolled[:-1]]).astype(np.intp)
+    templates = engines.fuse(known, starts, engine=engine)
+    distances = engines.person_distances(
+        engine.distances(probes, known), starts, engine.distances(probes, templates)
+    )
+    return distances.astype(np.float64)
 
 
 def _rows_by_person(faces: Faces) -> dict[int, npt.NDArray[np.intp]]:

@@ -159,9 +159,11 @@ def test_strangers_and_missed_people_are_counted_at_the_threshold() -> None:
     assert (strangers <= identification.threshold_at(strangers, 0.2)).sum() == 0
 
 
-def test_a_person_is_as_far_as_the_nearest_photo() -> None:
-    distances = np.array([[0.5, 0.2, 0.9], [0.1, 0.3, 0.4]], dtype=np.float32)
-    assert np.allclose(identification.person_distances(distances, [2, 1]), [[0.2, 0.9], [0.1, 0.4]])
+def test_a_person_is_as_far_as_the_nearest_photo_or_the_template() -> None:
+    to_faces = np.array([[0.5, 0.2, 0.9], [0.1, 0.3, 0.4]], dtype=np.float32)
+    to_templates = np.array([[0.3, 0.9], [0.05, 0.4]], dtype=np.float32)
+    distances = engines.person_distances(to_faces, np.array([0, 2]), to_templates)
+    assert np.allclose(distances, [[0.2, 0.9], [0.05, 0.4]])
 
 
 def test_clear_faces_make_no_errors(engine: Engine) -> None:

@@ -15,7 +15,7 @@ django.setup()
 from django.core.management import call_command  # noqa: E402 (Django's settings come first)
 
 from recognition import engine as engines  # noqa: E402
-from recognition.engine import Detection, Image  # noqa: E402
+from recognition.engine import Detail, Detection, Image  # noqa: E402
 from recognition.engine.dlibresnet import DlibResnet  # noqa: E402
 
 #: Pixels of the width of a photo in which the detector never returns, nor lets go of Python's lock.
@@ -27,13 +27,13 @@ CRASHES = 234
 class Poisoned(DlibResnet):
     """dlib's models, with photos that they do not survive."""
 
-    def detect(self, image: Image) -> list[Detection]:
+    def detect(self, image: Image, *, detail: Detail = Detail.BALANCED) -> list[Detection]:
         if image.shape[1] == HANGS:
             # PyDLL keeps the lock while it calls.
             ctypes.PyDLL(None).sleep(1000)
         if image.shape[1] == CRASHES:
             ctypes.string_at(0)
-        return super().detect(image)
+        return super().detect(image, detail=detail)
 
 
 @functools.cache

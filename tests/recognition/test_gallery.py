@@ -106,6 +106,36 @@ def test_unchanged_costs_one_query(
         known.search(unit(0)[None], engine=engine)
 
 
+def test_any_history_gives_what_comparing_each_face_gives(known: Gallery, engine: Engine) -> None:
+    random = np.random.default_rng(seed=8)
+
+    def vectors(count: int) -> np.ndarray:
+        drawn = random.normal(size=(count, engine.dimensions)).astype(np.float32)
+        drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+        return drawn
+
+    everyone = [make.person(f"Person {number}") for number in range(6)]
+    faces: list[KnownFace] = []
+    for _ in range(12):
+        for vector in vectors(3):
+            person = everyone[random.integers(len(everyone))]
+            faces.append(make.known_face(person, vector=vector))
+        if len(faces) > 4:
+            gone = [faces.pop(random.integers(len(faces))) for _ in range(2)]
+            with transaction.atomic():
+                gallery.remove(gone)
+        probes = vectors(4)
+        found = known.search(probes, engine=engine)
+        for pk, column in zip(found.people, found.distances.T, strict=True):
+            own = [known.face.embedding.vector for known in faces if known.person_id == pk]
+            if not own:
+                assert np.isinf(column).all()
+                continue
+            rows = np.stack([*own, engine.fuse(np.array(own))])
+            assert np.allclose(column, engine.distances(probes, rows).min(axis=1), atol=1e-5)
+        assert {face.person_id for face in faces} <= set(found.people)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_revision_outside_a_transaction_is_refused() -> None:
     with pytest.raises(RuntimeError):

@@ -260,13 +260,13 @@ def test_an_enrolment_deleted_while_in_work_leaves_nothing(
 
         name = engine.name
 
-        def detect(self, image: Any) -> Any:
+        def detect(self, image: Any, *, detail: Any) -> Any:
             with django_capture_on_commit_callbacks(execute=True):
                 if what == "photo":
                     photos.delete_photos([photo])
                 else:
                     people.delete_people([person])
-            return engine.detect(image)
+            return engine.detect(image, detail=detail)
 
     assert photos.detect_faces(photo.pk, engine=DeletesMeanwhile()) is None  # type: ignore[arg-type]
     assert not Photo.objects.exists()
@@ -282,10 +282,10 @@ def test_who_lost_the_lease_stores_nothing_and_leaves_no_chip(engine: Engine) ->
 
         name = engine.name
 
-        def detect(self, image: Any) -> Any:
+        def detect(self, image: Any, *, detail: Any) -> Any:
             Photo.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
             photos.detect_faces(photo.pk, engine=engine)
-            return engine.detect(image)
+            return engine.detect(image, detail=detail)
 
     assert photos.detect_faces(photo.pk, engine=Stalls()) is None  # type: ignore[arg-type]
     face = photo.faces.get()

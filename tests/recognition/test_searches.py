@@ -72,7 +72,7 @@ def test_an_asker_who_leaves_while_the_worker_looks_is_no_error(
 
         name, thresholds = engine.name, engine.thresholds
 
-        def detect(self, image: Any) -> list[Any]:
+        def detect(self, image: Any, *, detail: Any = None) -> list[Any]:
             searches._forget(search)
             return []
 
