@@ -48,7 +48,7 @@ bench: development peer photos  ## Measure, and compare with the peer
 # Pins stay as they are where pyproject.toml still allows them; `make lock UPGRADE=--upgrade` takes the newest.
 # pip's index, if one is configured, is used but not written down.
 LOCK := $(VENV)/bin/uv pip compile --quiet --cache-dir $(VENV)/cache/uv --system-certs --universal \
-	--python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
+	--python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 lock: development  ## Compile the requirements files from pyproject.toml
 	@index=$$($(PY) -m pip config get global.index-url 2>/dev/null || true); \
 	index=$${PIP_INDEX_URL:-$$index}; if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi; set -ex; \

@@ -1,5 +1,6 @@
 """The set-up: what is pinned, and what make does on a machine that is fresh, broken or unfit."""
 
+import importlib.metadata
 import re
 import shutil
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNTIME, DEVELOPMENT, PEER = (
@@ -42,6 +45,26 @@ def test_no_index_is_written_down(file: Path) -> None:
 
 def test_development_adds_to_the_runtime_and_changes_nothing_of_it() -> None:
     assert pins(RUNTIME).items() <= pins(DEVELOPMENT).items()
+
+
+def test_a_package_wanted_with_extras_is_pinned_with_them() -> None:
+    """Older pips take the newest version of "name[extra]" if "name" alone is pinned, and then miss its hash."""
+    pinned: dict[str, set[str]] = {}
+    for line in requirements(DEVELOPMENT):
+        pin = Requirement(line)
+        if pin.marker is not None and not pin.marker.evaluate():
+            continue
+        pinned.setdefault(canonicalize_name(pin.name), set()).update(pin.extras)
+    wanted = [
+        needed
+        for name in pinned
+        for line in importlib.metadata.metadata(name).get_all("Requires-Dist", [])
+        if (needed := Requirement(line)).extras
+        and (needed.marker is None or needed.marker.evaluate({"extra": ""}))
+    ]
+    assert wanted
+    for needed in wanted:
+        assert needed.extras <= pinned[canonicalize_name(needed.name)], needed
 
 
 def test_nothing_that_is_installed_compiles_dlib() -> None:
