@@ -5,15 +5,16 @@ import subprocess
 import sys
 
 if __name__ == "__main__":
-    benches = [["bench.accept"]]
+    benches = [["bench.engine"], ["bench.memory"], ["bench.accept"]]
     if people := os.environ.get("FACEWATCH_BENCH_PEOPLE"):
-        benches.append(["bench.watchlist", people])
+        benches += [["bench.detail", people], ["bench.watchlist", people]]
     statuses = [
         subprocess.run([sys.executable, "-m", *bench], check=False).returncode for bench in benches
     ]
     if not people:
         print(
-            "bench.watchlist is left out: set FACEWATCH_BENCH_PEOPLE to a folder with a folder per person, such as"
-            " Labeled Faces in the Wild (University of Massachusetts, Amherst), and call make bench again."
+            "bench.detail and bench.watchlist are left out: set FACEWATCH_BENCH_PEOPLE to a folder with a folder per"
+            " person, such as Labeled Faces in the Wild (University of Massachusetts, Amherst), and call make bench"
+            " again."
         )
     sys.exit(max(statuses))

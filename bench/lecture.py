@@ -50,7 +50,7 @@ class Blocking(WSGIServer):
 
 def recognise(data: bytes, *, gallery: engine.Embeddings) -> int:
     """Return how many faces of the photo are nearer to a known one than the threshold of an alert."""
-    photo = engine.decode(io.BytesIO(data), max_pixels=MAX_PIXELS)
+    photo = engine.open_photo(io.BytesIO(data), max_pixels=MAX_PIXELS)
     model = models.get()
     try:
         faces = model.detect(photo)

@@ -26,8 +26,8 @@ from tests.installation import Installation
 #: Clients that upload at once.
 CLIENTS = 8
 ENROLLED_PHOTOS = 3
-#: What dlib's alerts keep within, unless a list says otherwise.
-THRESHOLD = engine.THRESHOLDS["dlib"].alert
+#: What the default engine's alerts keep within, unless a list says otherwise.
+THRESHOLD = engine.THRESHOLDS["opencv"].alert
 
 
 @dataclass(frozen=True, kw_only=True)

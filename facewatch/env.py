@@ -76,8 +76,8 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         name="FACEWATCH_ENGINE",
-        default="dlib",
-        help="Face engine that the workers load: `dlib`, or `opencv` (YuNet and SFace). After a change run "
+        default="opencv",
+        help="Face engine that the workers load: `opencv` (YuNet and SFace), or `dlib`. After a change run "
         "`manage.py enrol --re-embed`; until then nothing starts, because the known faces are of the other engine.",
     ),
     Variable(

@@ -139,7 +139,7 @@ LEASE_SECONDS = env.int("FACEWATCH_LEASE_SECONDS", default=180)
 SWEEP_SECONDS = env.float("FACEWATCH_SWEEP_SECONDS", default=15)
 CRASH_AT = env.str("FACEWATCH_CRASH_AT", default="")
 WORKERS = env.int("FACEWATCH_WORKERS", default=os.cpu_count() or 1)
-ENGINE = env.str("FACEWATCH_ENGINE", default="dlib")
+ENGINE = env.str("FACEWATCH_ENGINE", default="opencv")
 #: How closely photos are looked at; checked by `recognition.checks`.
 DETAIL = env.str("FACEWATCH_DETAIL", default="balanced")
 #: What a consumer calls before its workers start, so that they share the models.

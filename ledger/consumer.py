@@ -11,7 +11,7 @@ from huey.api import Task
 from huey.consumer import Consumer
 
 from ledger import deadline, queues, workers
-from ledger.processes import die_with_parent, give_way
+from ledger.processes import die_with_parent, give_way, keep_memory
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
         raise CannotLoad(f"The models cannot be loaded: {error}") from error
     # Who uploads is answered at once, however busy the workers are.
     give_way()
+    keep_memory()
     # A dead consumer must not leave workers behind; a task that dies with it is in the ledger.
     os.register_at_fork(after_in_child=lambda: die_with_parent(signal.SIGKILL))
     if advice := queues.advice():

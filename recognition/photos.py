@@ -17,7 +17,7 @@ from ledger import crashpoints, leases, turns
 from ledger.intake import DiskFull, Refused
 from recognition import admission, chips, gallery, matching
 from recognition import engine as engines
-from recognition.engine import Detection, Engine, Image
+from recognition.engine import Detection, Engine, Picture
 from recognition.events import photo_recognised
 from recognition.gallery import Gallery
 from recognition.models import Embedding, Face, KnownFace, Person, Photo, Sighting
@@ -247,22 +247,22 @@ def _find_faces(photo: Photo, *, engine: Engine) -> Iterator[Face]:
     """Yield the rows of a photo's faces, not saved, each with its chip written. Raises leases.Unfit."""
     try:
         with default_storage.open(str(photo.image.name)) as file:
-            image = engines.decode(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
+            picture = engines.open_photo(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
+        detections = engine.detect(picture, detail=settings.DETAIL)
     except engines.ImageError as error:
         raise leases.Unfit(str(error), code=error.code) from error
     except FileNotFoundError as error:
         detail = "The photo's file is gone; upload it again."
         raise leases.Unfit(detail, code="file_missing") from error
-    detections = engine.detect(image, detail=settings.DETAIL)
-    qualities = [engines.assess(image, detection) for detection in detections]
+    qualities = [engines.assess(picture, detection) for detection in detections]
     # Before a refusal as well: staff has to see which photo was refused.
-    _store_pictures(photo, image)
+    _store_pictures(photo, picture)
     crashpoints.reach("photo: pictures written")
     if photo.purpose == Photo.Purpose.ENROLMENT:
         _check_enrolment(qualities)
     for index, (detection, quality) in enumerate(zip(detections, qualities, strict=True)):
         yield _store_face(
-            photo, image, detection, index=index, quality=quality.value, engine=engine
+            photo, picture, detection, index=index, quality=quality.value, engine=engine
         )
 
 
@@ -279,25 +279,37 @@ def _check_enrolment(qualities: list[engines.Quality]) -> None:
         raise leases.Unfit(" ".join(quality.reasons), code="low_quality")
 
 
-def _store_pictures(photo: Photo, image: Image) -> None:
-    """Write the pictures that are shown; a second time they are the same."""
+def _store_pictures(photo: Photo, picture: Picture) -> None:
+    """Write the pictures that are shown; a second time they are the same.
+
+    A photo of which no more was decoded to find its faces is shown at that size, which is at least 1,500 px.
+    """
+    # Chips of small faces need all of it, and then it is there.
+    pixels = picture.finest()
     for name, longest in ((photo.picture_name, None), (photo.thumbnail_name, THUMBNAIL_SIZE)):
-        data = engines.encode_jpeg(image, longest=longest, quality=PICTURE_QUALITY)
+        data = engines.encode_jpeg(pixels, longest=longest, quality=PICTURE_QUALITY)
         default_storage.save(name, ContentFile(data))
 
 
 def _store_face(
-    photo: Photo, image: Image, detection: Detection, *, index: int, quality: float, engine: Engine
+    photo: Photo,
+    picture: Picture,
+    detection: Detection,
+    *,
+    index: int,
+    quality: float,
+    engine: Engine,
 ) -> Face:
     """Write a face's chip and return its row, not saved. Its name is new, so that no other attempt writes it."""
-    chip = engines.cut_chip(image, detection)
+    chip = engines.cut_chip(picture, detection)
+    box = detection.box
     face = Face(
         photo=photo,
         index=index,
-        x=detection.box.x,
-        y=detection.box.y,
-        width=detection.box.width,
-        height=detection.box.height,
+        x=box.x,
+        y=box.y,
+        width=box.width,
+        height=box.height,
         score=detection.score,
         quality=quality,
         engine=engine.name,

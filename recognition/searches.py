@@ -75,13 +75,13 @@ def answer_search(search_id: uuid.UUID | str, *, engine: Engine, known: Gallery)
     with leases.held(lease):
         try:
             with default_storage.open(str(lease.row.image.name)) as file:
-                image = engines.decode(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
+                picture = engines.open_photo(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
+            crashpoints.reach("search: photo read")
+            answer = _look(picture, engine=engine, known=known)
         except FileNotFoundError as error:
             raise leases.Unfit("The photo of the search is gone.", code="file_missing") from error
         except engines.ImageError as error:
             raise leases.Unfit(str(error), code=error.code) from error
-        crashpoints.reach("search: photo read")
-        answer = _look(image, engine=engine, known=known)
         leases.finish(lease, stage=Search.Stage.ANSWERED, answer=answer)
 
 
@@ -95,9 +95,9 @@ def forget_the_unheard() -> int:
     return len(left)
 
 
-def _look(image: engines.Image, *, engine: Engine, known: Gallery) -> list[dict[str, Any]]:
-    detections = engine.detect(image, detail=settings.DETAIL)
-    chips = [engines.cut_chip(image, detection) for detection in detections]
+def _look(picture: engines.Picture, *, engine: Engine, known: Gallery) -> list[dict[str, Any]]:
+    detections = engine.detect(picture, detail=settings.DETAIL)
+    chips = [engines.cut_chip(picture, detection) for detection in detections]
     vectors = engine.embed([engine.align(chip) for chip in chips])
     matches = matching.assign(
         known.search(vectors, engine=engine), limit=engine.thresholds.candidate
@@ -112,7 +112,7 @@ def _look(image: engines.Image, *, engine: Engine, known: Gallery) -> list[dict[
                 "height": detection.box.height,
             },
             "score": detection.score,
-            "quality": engines.assess(image, detection).value,
+            "quality": engines.assess(picture, detection).value,
             "candidates": [
                 {
                     "person": {"id": str(match.person_id), "name": names[match.person_id].name},

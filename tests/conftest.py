@@ -30,7 +30,7 @@ def photos_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:
-    """The real dlib engine."""
+    """The real default engine."""
     return loaded.engine()
 
 

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.files.base import ContentFile
@@ -56,13 +57,15 @@ def face(*, photo: Photo | None = None, index: int = 0, vector: Any = None, **fi
     made = Face.objects.create(
         photo=photo or globals()["photo"](),
         index=index,
-        engine="dlib",
+        engine=settings.ENGINE,
         landmarks=[[0.0, 0.0]] * 5,
         chip_scale=1.0,
         **box | fields,
     )
     Embedding.objects.create(
-        face=made, engine="dlib", vector=np.zeros(128, np.float32) if vector is None else vector
+        face=made,
+        engine=settings.ENGINE,
+        vector=np.zeros(128, np.float32) if vector is None else vector,
     )
     return made
 

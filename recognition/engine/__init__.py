@@ -1,7 +1,7 @@
 """Faces in photos, without Django: find them, turn them into numbers, compare them.
 
     >>> from recognition import engine
-    >>> model, photo = engine.load(), engine.decode("group.jpg")
+    >>> model, photo = engine.load(), engine.open_photo("group.jpg")
     >>> faces = model.embed([model.align(engine.cut_chip(photo, face)) for face in model.detect(photo)])
 
 `faces` is (N, 128) float32, a row a face from left to right; `model.distances(faces, faces)` says how alike they are.
@@ -20,6 +20,8 @@ from recognition.engine.images import (
     encode_png,
     inspect,
 )
+from recognition.engine.pictures import Picture, open_photo
+from recognition.engine.protocol import Engine
 from recognition.engine.quality import MINIMUM_FOR_ENROLMENT, Quality, assess
 from recognition.engine.templates import fuse, person_distances
 from recognition.engine.thresholds import THRESHOLDS
@@ -31,7 +33,6 @@ from recognition.engine.types import (
     Distances,
     Embedding,
     Embeddings,
-    Engine,
     EngineError,
     Image,
     Keypoints,
@@ -57,6 +58,7 @@ __all__ = [
     "ImageInfo",
     "Keypoints",
     "Landmarks",
+    "Picture",
     "Quality",
     "Thresholds",
     "WeightsError",
@@ -68,6 +70,7 @@ __all__ = [
     "fuse",
     "inspect",
     "load",
+    "open_photo",
     "person_distances",
 ]
 
@@ -79,7 +82,7 @@ MODULES = {
 }
 
 
-def load(name: str = "dlib") -> Engine:
+def load(name: str = "opencv") -> Engine:
     """Return the engine of that name with its models in memory, one per process: a second call returns the same.
 
     Raises EngineError for an unknown name, and WeightsError when a model's file is missing or altered.

@@ -5,6 +5,7 @@ from math import ceil, floor
 import numpy as np
 from PIL import Image as pillow
 
+from recognition.engine.pictures import Picture, as_picture
 from recognition.engine.types import Chip, Detection, Image
 
 #: The side of the crop in sides of the face's box. dlib's aligned square is about as large as its box and SFace's 1.3
@@ -15,31 +16,38 @@ MARGIN = 2.0
 #: models take, so that scaling down loses little that they would have seen.
 LONGEST = 320
 
+#: Of large crops only every second, third … pixel is taken, as long as so many are left for each of the chip's, which
+#: are then averaged. To photos it makes no difference, and it takes a third of the time.
+PIXELS_LEFT = 2
 
-def cut_chip(image: Image, detection: Detection) -> Chip:
+
+def cut_chip(photo: Picture | Image, detection: Detection) -> Chip:
     """Return an upright crop round a face, at most LONGEST px a side, never enlarged.
 
     It is twice as large as the face's box, less what lies outside the photo. Store it lossless (`images.encode_png`).
-    Faces up to 158 px wide lose nothing. For larger ones dlib's embedding moves by 0.03 (0.07 at most; landmarks one
-    pixel off at that size move it by 0.09), and the distance of two faces by 0.002 (0.03 at most).
+    Faces whose box is up to 158 px lose nothing. For larger ones SFace's embedding moves by 0.005 (0.04 at most), and
+    dlib's by 0.03 (0.07 at most; landmarks one pixel off at that size move it by 0.09).
     """
-    height, width = image.shape[:2]
+    picture = as_picture(photo)
     centre_x, centre_y = detection.box.centre
     half = MARGIN * max(detection.box.width, detection.box.height) / 2
-    left, right = max(0, floor(centre_x - half)), min(width, ceil(centre_x + half) + 1)
-    top, bottom = max(0, floor(centre_y - half)), min(height, ceil(centre_y + half) + 1)
-    crop = image[top:bottom, left:right]
-    origin = np.array([left, top], dtype=np.float32)
-    longest = max(crop.shape[:2])
+    left, right = max(0, floor(centre_x - half)), min(picture.width, ceil(centre_x + half) + 1)
+    top, bottom = max(0, floor(centre_y - half)), min(picture.height, ceil(centre_y + half) + 1)
+    longest = max(right - left, bottom - top)
+    view = picture.view(left=left, top=top, right=right, bottom=bottom, shrink=longest / LONGEST)
+    crop = view.pixels
+    origin = np.array([view.left, view.top])
     if longest <= LONGEST:
-        return Chip(pixels=crop.copy(), landmarks=detection.landmarks - origin, scale=1.0)
-    size = np.array([right - left, bottom - top], dtype=np.float32)
-    target = np.maximum(1, np.round(size * LONGEST / longest)).astype(int)
-    pixels = pillow.fromarray(crop).resize(
-        (int(target[0]), int(target[1])), pillow.Resampling.LANCZOS
+        landmarks = (detection.landmarks - origin).astype(np.float32)
+        return Chip(pixels=crop.copy(), landmarks=landmarks, scale=1.0)
+    size = np.array(crop.shape[1::-1])
+    target = np.maximum(1, np.round(size * LONGEST / size.max())).astype(int)
+    step = max(1, size.max() // (PIXELS_LEFT * LONGEST))
+    some = crop[(step - 1) // 2 :: step, (step - 1) // 2 :: step]
+    pixels = pillow.fromarray(some).resize(
+        (int(target[0]), int(target[1])), pillow.Resampling.HAMMING
     )
+    scale = target / (size * view.scale)
     # Coordinates name the centres of pixels, scaling moves their edges: hence the halves.
-    landmarks = (detection.landmarks - origin + 0.5) * (target / size) - 0.5
-    return Chip(
-        pixels=np.asarray(pixels), landmarks=landmarks.astype(np.float32), scale=LONGEST / longest
-    )
+    landmarks = ((detection.landmarks - origin + 0.5) * scale - 0.5).astype(np.float32)
+    return Chip(pixels=np.asarray(pixels), landmarks=landmarks, scale=float(scale.max()))

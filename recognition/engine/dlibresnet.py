@@ -13,6 +13,7 @@ import dlib
 import numpy as np
 
 from recognition.engine import merging, views
+from recognition.engine.pictures import Picture, as_picture
 from recognition.engine.thresholds import THRESHOLDS
 from recognition.engine.types import (
     Box,
@@ -123,7 +124,9 @@ class DlibResnet:
         self._landmarks = dlib.shape_predictor(str(LANDMARK_MODEL.locate()))
         self._resnet = dlib.face_recognition_model_v1(str(EMBEDDING_MODEL.locate()))
 
-    def detect(self, image: Image, *, detail: Detail = Detail.BALANCED) -> list[Detection]:
+    def detect(
+        self, photo: Picture | Image, *, detail: Detail = Detail.BALANCED
+    ) -> list[Detection]:
         """Return the faces from left to right.
 
         fast finds faces of a 16th of the longest side; balanced, like face_recognition, those of a 32nd and of 40 px in
@@ -132,6 +135,7 @@ class DlibResnet:
         Landmarks are found in the full picture. The score is the margin of the detector's classifier: just above 0 is
         doubtful, 1 and more is sure.
         """
+        image = np.ascontiguousarray(as_picture(photo).pixels())
         scale = max(1.0, max(image.shape[:2]) / WORKING_SIZE)
         looks = [_Look(scale=scale, upsample=UPSAMPLE[detail])]
         if detail is Detail.THOROUGH and scale > 1:
@@ -195,7 +199,8 @@ class DlibResnet:
         sights: list[_Sight] = []
         for view in views.cut(image, scale=look.scale, largest=TILE, overlap=TILE_OVERLAP):
             height, width = view.pixels.shape[:2]
-            turned = views.turn(view.pixels, look.quarters)
+            # dlib reads what is not in one piece from memory that is no longer there, and misses faces at random.
+            turned = np.ascontiguousarray(views.turn(view.pixels, look.quarters))
             rectangles, scores, _ = self._detector.run(turned, look.upsample, DOUBTFUL_SCORE)
             for rectangle, score in zip(rectangles, scores, strict=True):
                 box = views.turn_box_back(

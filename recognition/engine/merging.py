@@ -14,9 +14,11 @@ def surest(boxes: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]) -> l
     share of the smaller box instead of intersection over union, because a part of a face lies inside the whole one.
     """
     kept: list[int] = []
-    for index in np.argsort(-scores, kind="stable").tolist():
-        if not kept or _shared(boxes[index], boxes[kept]).max() <= SHARED:
-            kept.append(index)
+    left = np.argsort(-scores, kind="stable")
+    while left.size:
+        first, left = int(left[0]), left[1:]
+        kept.append(first)
+        left = left[_shared(boxes[first], boxes[left]) <= SHARED]
     return kept
 
 

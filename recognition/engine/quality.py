@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as pillow
 
+from recognition.engine.pictures import Picture, as_picture
 from recognition.engine.types import Detection, Image, Keypoints
 
 #: The lowest quality value of a face that a person may be known by: the middle of every scale below.
@@ -59,13 +60,13 @@ class Quality:
     reasons: tuple[str, ...]
 
 
-def assess(image: Image, detection: Detection) -> Quality:
-    """Return the quality of one face, from the image that it was detected in.
+def assess(photo: Picture | Image, detection: Detection) -> Quality:
+    """Return the quality of one face, from the photo that it was detected in.
 
     The detector's score takes no part: its scale is each engine's own, and a low one comes from the same causes.
     """
     eye_distance = detection.keypoints.eye_distance
-    grey = _grey_face(image, detection)
+    grey = _grey_face(as_picture(photo), detection)
     light = float(grey.mean())
     measures = (
         (
@@ -106,12 +107,19 @@ def _mark(measured: float, scale: Scale) -> float:
     return float(np.interp(measured, scale, (0, MINIMUM_FOR_ENROLMENT, 1)))
 
 
-def _grey_face(image: Image, detection: Detection) -> npt.NDArray[np.float32]:
+def _grey_face(picture: Picture, detection: Detection) -> npt.NDArray[np.float32]:
     """Return the middle of the face, (FACE_SIZE, FACE_SIZE), grey levels from 0 to 255."""
     box = detection.box
-    face = pillow.fromarray(image[box.y : box.y + box.height, box.x : box.x + box.width])
-    rim_x, rim_y = box.width * (1 - INNER) / 2, box.height * (1 - INNER) / 2
-    inner = (rim_x, rim_y, box.width - rim_x, box.height - rim_y)
+    view = picture.view(
+        left=box.x,
+        top=box.y,
+        right=box.x + box.width,
+        bottom=box.y + box.height,
+        shrink=min(box.width, box.height) / FACE_SIZE,
+    )
+    face = pillow.fromarray(view.pixels)
+    rim_x, rim_y = face.width * (1 - INNER) / 2, face.height * (1 - INNER) / 2
+    inner = (rim_x, rim_y, face.width - rim_x, face.height - rim_y)
     small = face.convert("F").resize((FACE_SIZE, FACE_SIZE), pillow.Resampling.BILINEAR, box=inner)
     return np.asarray(small, dtype=np.float32)
 

@@ -9,7 +9,8 @@ person whose one face is unlike the others, and the very photo that was enrolled
 import numpy as np
 import numpy.typing as npt
 
-from recognition.engine.types import Distances, Embeddings, Engine
+from recognition.engine.protocol import Engine
+from recognition.engine.types import Distances, Embeddings
 
 
 def fuse(faces: Embeddings, starts: npt.NDArray[np.intp], *, engine: Engine) -> Embeddings:

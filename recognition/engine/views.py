@@ -7,7 +7,7 @@ from a least size to the whole picture falls into that range, and `cut` what it 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import ceil
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +34,8 @@ class View:
 
     pixels: Image = field(compare=False)
     scale: tuple[float, float]
-    left: int = 0
-    top: int = 0
+    left: float = 0
+    top: float = 0
 
     def to_photo(self, points: Points) -> Points:
         """Return points of this picture in pixels of the photo."""
@@ -74,23 +74,32 @@ def levels(longest: int, *, scale: float, step: float, least: int) -> list[float
     return scales
 
 
-def cut(image: Image, *, scale: float, largest: int, overlap: int) -> Iterator[View]:
+class Resize(Protocol):
+    """Something that brings pictures to a size."""
+
+    def __call__(self, picture: Image, *, width: int, height: int) -> Image:
+        """Return the picture with so many pixels across and down."""
+
+
+def cut(
+    image: Image, *, scale: float, largest: int, overlap: int, resize: "Resize | None" = None
+) -> Iterator[View]:
     """Yield the photo at this scale in tiles of at most `largest` pixels a side, all of one size.
 
     Neighbours share at least `overlap` pixels, so that whatever is smaller than that is whole in one of them.
+    Pillow resizes unless told otherwise.
     """
     rows = _spread(image.shape[0], scale=scale, largest=largest, overlap=overlap)
     columns = _spread(image.shape[1], scale=scale, largest=largest, overlap=overlap)
     for top, bottom in rows:
         for left, right in columns:
             tile = image[top:bottom, left:right]
+            width, height = _shrunk(right - left, scale), _shrunk(bottom - top, scale)
+            same = tile.shape[:2] == (height, width)
             yield View(
-                pixels=_resize(tile, scale=scale),
+                pixels=tile if same else (resize or _resize)(tile, width=width, height=height),
                 # Not `scale` exactly: a picture has whole pixels.
-                scale=(
-                    (right - left) / _shrunk(right - left, scale),
-                    (bottom - top) / _shrunk(bottom - top, scale),
-                ),
+                scale=((right - left) / width, (bottom - top) / height),
                 left=left,
                 top=top,
             )
@@ -139,9 +148,6 @@ def _shrunk(side: int, scale: float) -> int:
     return max(1, round(side / scale))
 
 
-def _resize(tile: Image, *, scale: float) -> Image:
-    if scale == 1:
-        return tile
-    size = _shrunk(tile.shape[1], scale), _shrunk(tile.shape[0], scale)
-    picture = pillow.fromarray(tile)
-    return np.asarray(picture.resize(size, pillow.Resampling.BILINEAR, reducing_gap=2))
+def _resize(picture: Image, *, width: int, height: int) -> Image:
+    whole = pillow.fromarray(picture)
+    return np.asarray(whole.resize((width, height), pillow.Resampling.BILINEAR, reducing_gap=2))

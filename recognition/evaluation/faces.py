@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recognition import engine as engines
-from recognition.engine import Detection, Embedding, EngineError, Image
+from recognition.engine import Detection, Embedding, EngineError, Picture
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
@@ -71,19 +71,18 @@ def collect(photos: Sequence[Path], embeddings: Sequence[Embedding | None]) -> F
 def _describe(photo: Path, *, engine: str) -> Embedding | None:
     model = engines.load(engine)
     try:
-        image = engines.decode(photo)
+        picture = engines.open_photo(photo)
+        detections = model.detect(picture)
     except engines.ImageError:
         return None
-    detections = model.detect(image)
     if not detections:
         return None
-    main = min(detections, key=partial(_distance_from_middle, image=image))
-    embedding: Embedding = model.embed([model.align(engines.cut_chip(image, main))])[0]
+    main = min(detections, key=partial(_distance_from_middle, picture=picture))
+    embedding: Embedding = model.embed([model.align(engines.cut_chip(picture, main))])[0]
     return embedding
 
 
-def _distance_from_middle(detection: Detection, *, image: Image) -> float:
+def _distance_from_middle(detection: Detection, *, picture: Picture) -> float:
     """Return how many of its own widths a face is off the middle: the protocol of LFW means the face in the middle."""
-    height, width = image.shape[:2]
     x, y = detection.box.centre
-    return float(np.hypot(x - width / 2, y - height / 2) / detection.box.width)
+    return float(np.hypot(x - picture.width / 2, y - picture.height / 2) / detection.box.width)

@@ -12,6 +12,9 @@ import numpy.typing as npt
 from recognition.engine import Engine
 from recognition.evaluation.faces import EvaluationError, Faces
 
+#: Pairs of all that may be called wrong in addition, and yet a threshold is as good as the best.
+ALMOST = 0.001
+
 #: Rates of false acceptance at which the share of true ones is told.
 FALSE_ACCEPT_RATES = (1e-2, 1e-3, 1e-4)
 
@@ -186,7 +189,11 @@ def judge(
 
 
 def best_threshold(distances: Numbers, same: npt.NDArray[np.bool_]) -> float:
-    """Return the distance that calls most pairs right: halfway between two that occur, the smallest of several."""
+    """Return the distance that calls most pairs right: halfway between two that occur.
+
+    Of those that call almost as many right as the best one (ALMOST) it is the middle one: which of them is the best is
+    chance, and another sample would have another.
+    """
     order = np.argsort(distances, kind="stable")
     ranked, is_same = distances[order], same[order]
     # Right answers if the first n pairs are called one person.
@@ -196,7 +203,8 @@ def best_threshold(distances: Numbers, same: npt.NDArray[np.bool_]) -> float:
     # Equal distances are called alike, and infinite ones never one person.
     cut = np.flatnonzero(np.concatenate([[True], ranked[1:] > ranked[:-1], [True]]))
     cut = cut[cut <= np.isfinite(ranked).sum()]
-    n = int(cut[np.argmax(right[cut])])
+    good = cut[right[cut] >= right[cut].max() - ALMOST * len(ranked)]
+    n = int(good[len(good) // 2])
     low = ranked[n - 1] if n else 0.0
     high = ranked[n] if n < len(ranked) and np.isfinite(ranked[n]) else low
     return float((low + high) / 2)

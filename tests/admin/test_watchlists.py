@@ -30,15 +30,15 @@ def digest(*, hour: int = 9, **fields: Any) -> Digest:
 def test_a_list_shows_the_threshold_in_force_beside_the_recommended_one(
     client: Client, manager: Any
 ) -> None:
-    recommended = f"{THRESHOLDS['dlib'].alert:g}"
+    recommended = f"{THRESHOLDS['opencv'].alert:g}"
     usual, strict = make.watchlist("Usual"), make.watchlist("Strict", threshold=0.31)
     page = client.get("/admin/alerts/watchlist/").content.decode()
     assert f">{recommended}, recommended<" in page
     assert ">0.31<" in page
     page = client.get(f"/admin/alerts/watchlist/{usual.pk}/change/").content.decode()
-    assert f"{recommended}, as recommended for dlib" in page
+    assert f"{recommended}, as recommended for opencv" in page
     page = client.get(f"/admin/alerts/watchlist/{strict.pk}/change/").content.decode()
-    assert f"0.31 (dlib: {recommended} recommended)" in page
+    assert f"0.31 (opencv: {recommended} recommended)" in page
 
 
 def test_a_list_is_made_with_its_people_and_who_hears_of_it(client: Client, manager: Any) -> None:

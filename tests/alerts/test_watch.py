@@ -37,7 +37,7 @@ def test_a_watched_person_raises_an_alert_with_its_evidence(ada: Person, lobby: 
     watch.raise_alerts(photo.pk)
     alert = Alert.objects.get()
     assert (alert.watchlist, alert.person, alert.photo) == (lobby, ada, photo)
-    assert (alert.distance, alert.threshold, alert.margin) == (0.41, 0.5, 0.2)
+    assert (alert.distance, alert.threshold, alert.margin) == (0.41, 0.53, 0.2)
     assert alert.status == "open"
 
 

@@ -27,7 +27,7 @@ class TestWatchLists:
             "name": "Lobby",
             "people": [str(ada.pk)],
             "threshold": None,
-            "effective_threshold": THRESHOLDS["dlib"].alert,
+            "effective_threshold": THRESHOLDS["opencv"].alert,
             "cooldown_seconds": 0,
             "is_active": True,
             "created_at": body["created_at"],

@@ -77,15 +77,15 @@ def test_an_embedding_by_way_of_a_stored_chip_is_as_good_as_one_from_the_photo(
         [engine.align(store_and_read(cut_chip(*picture))) for picture in pictures]
     )
 
-    shift = np.diag(engine.distances(direct, stored)) / engine.thresholds.alert
-    assert np.median(shift) < 0.12
-    assert shift.max() < 0.16
+    shift = np.diag(engine.distances(direct, stored)) / engine.thresholds.candidate
+    assert np.median(shift) < 0.1
+    assert shift.max() < 0.13
     # What counts is how far two faces are from each other.
     before, after = engine.distances(direct, direct), engine.distances(stored, stored)
     pairs = tuple(np.array(list(combinations(range(len(pictures)), 2))).T)
-    moved = np.abs(before[pairs] - after[pairs]) / engine.thresholds.alert
-    assert np.median(moved) < 0.03
-    assert moved.max() < 0.12
+    moved = np.abs(before[pairs] - after[pairs]) / engine.thresholds.candidate
+    assert np.median(moved) < 0.025
+    assert moved.max() < 0.1
 
 
 @pytest.mark.parametrize("edge", ["left", "right", "top", "bottom"])
@@ -109,7 +109,7 @@ def test_at_a_border_the_chip_ends_with_the_photo_and_the_embedding_stays(
     chip = cut_chip(near, face)
     assert chip.pixels.shape[0] != chip.pixels.shape[1]
     shift = engine.distances(embed_from_photo(near, face), embed_from_chip(near, face))
-    assert shift[0, 0] < 0.16 * engine.thresholds.alert
+    assert shift[0, 0] < 0.13 * engine.thresholds.candidate
 
 
 @pytest.mark.parametrize("degrees", [-40, -20, 20, 40])
@@ -128,16 +128,24 @@ def test_a_tilted_face_fits_into_its_chip(
     assert found or abs(degrees) == 40
     for face in found:
         shift = engine.distances(embed_from_photo(image, face), embed_from_chip(image, face))
-        assert shift[0, 0] < 0.16 * engine.thresholds.alert
+        assert shift[0, 0] < 0.13 * engine.thresholds.candidate
 
 
 @pytest.mark.parametrize("name", PORTRAITS)
 def test_another_engine_can_find_the_face_again_in_the_chip(
-    name: str, engine: Engine, photo: Callable[[str], Image], the_face: Callable[[str], Detection]
+    name: str,
+    engine: Engine,
+    photo: Callable[[str], Image],
+    the_face: Callable[[str], Detection],
 ) -> None:
     chip = cut_chip(photo(name), the_face(name))
     (again,) = engine.detect(chip.pixels)
-    assert np.abs(again.landmarks - chip.landmarks).max() < 0.05 * again.box.width
+    gaps = np.linalg.norm(again.landmarks - chip.landmarks, axis=1)
+    # YuNet's points of one face at two sizes differ by up to 7 % of it; who it is does not.
+    assert gaps.max() < 0.08 * again.box.width
+    found_again = Chip(pixels=chip.pixels, landmarks=again.landmarks, scale=chip.scale)
+    vectors = engine.embed([engine.align(chip), engine.align(found_again)])
+    assert engine.distances(vectors[:1], vectors[1:])[0, 0] < 0.4 * engine.thresholds.alert
 
 
 def test_landmarks_follow_the_pixels_when_a_chip_is_scaled() -> None:

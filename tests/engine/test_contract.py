@@ -132,6 +132,21 @@ def test_a_phone_held_sideways_changes_nothing(
     assert np.array_equal(turned.landmarks, straight.landmarks)
 
 
+def test_a_part_of_a_picture_is_searched_like_its_copy(
+    engine: Engine, photo: Callable[[str], Image]
+) -> None:
+    sheet = np.full((1500, 1500, 3), 96, dtype=np.uint8)
+    portrait = photo("hopper.jpg")
+    sheet[100 : 100 + portrait.shape[0], 50 : 50 + portrait.shape[1]] = portrait
+    part = sheet[:900, :700]
+    expected = engine.detect(part.copy())
+    assert len(expected) == 1
+    for _ in range(3):
+        found = engine.detect(part)
+        assert found == expected
+        assert np.array_equal(found[0].landmarks, expected[0].landmarks)
+
+
 def test_a_second_look_finds_the_same(engine: Engine, photo: Callable[[str], Image]) -> None:
     first, second = engine.detect(photo("hopper.jpg")), engine.detect(photo("hopper.jpg"))
     assert first == second
@@ -186,11 +201,10 @@ def test_photos_of_one_person_are_near_and_strangers_are_far(
     for (row, first), (column, second) in itertools.combinations(enumerate(embeddings), 2):
         if PEOPLE[first] != PEOPLE[second]:
             assert distances[row, column] > engine.thresholds.candidate, f"{first} {second}"
-        elif PEOPLE[first] == "Emmanuel Macron" and engine.name == "dlib":
-            # Eleven years and a photo 200 px wide between them: found, but nobody is told.
-            assert engine.thresholds.alert < distances[row, column] < engine.thresholds.candidate
         else:
-            assert distances[row, column] < engine.thresholds.alert, f"{first} {second}"
+            # dlib misses one of three people at the distance that leaves 199 of 200 strangers alone.
+            limit = {"dlib": engine.thresholds.candidate, "opencv": engine.thresholds.alert}
+            assert distances[row, column] < limit[engine.name], f"{first} {second}"
 
 
 # Distance

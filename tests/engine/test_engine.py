@@ -27,7 +27,7 @@ def test_importing_the_engine_imports_neither_dlib_nor_django() -> None:
 
 
 def test_one_engine_is_loaded_per_process() -> None:
-    assert engines.load() is engines.load("dlib")
+    assert engines.load() is engines.load("opencv")
 
 
 def test_each_engine_goes_by_its_name_and_has_thresholds_known_before_it_is_loaded() -> None:

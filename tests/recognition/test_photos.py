@@ -20,7 +20,7 @@ from recognition import people, photos
 from recognition.engine import Engine
 from recognition.events import photo_recognised
 from recognition.gallery import Gallery
-from recognition.models import Embedding, Face, KnownFace, Photo, Sighting
+from recognition.models import Embedding, Face, KnownFace, Person, Photo, Sighting
 from tests import make
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("photos_folder")]
@@ -48,8 +48,18 @@ def stored(name: str) -> io.BytesIO:
         return io.BytesIO(file.read())
 
 
-def stored_bytes(data: bytes, *, owner: Any = None) -> Photo:
-    return photos.store_photo(ContentFile(data, name="x"), owner=owner).photo
+def stored_bytes(data: bytes, *, owner: Any = None, person: Person | None = None) -> Photo:
+    return photos.store_photo(ContentFile(data, name="x"), owner=owner, person=person).photo
+
+
+def portrait(*, longest: int) -> bytes:
+    """A JPEG of this size."""
+    data = io.BytesIO()
+    with Pillow.open(demo_photos.path("sunak.jpg")) as photo:
+        scale = longest / max(photo.size)
+        size = round(photo.width * scale), round(photo.height * scale)
+        photo.convert("RGB").resize(size).save(data, format="JPEG")
+    return data.getvalue()
 
 
 def test_a_stored_photo_waits_with_its_facts() -> None:
@@ -102,13 +112,30 @@ def test_something_else_than_a_photo_is_refused_and_leaves_no_file() -> None:
     assert not Photo.objects.exists()
 
 
+def test_a_large_face_is_stored_in_pixels_of_the_whole_photo_and_shown_at_half_its_size(
+    engine: Engine,
+) -> None:
+    photo = stored_bytes(portrait(longest=4000))
+    photos.detect_faces(photo.pk, engine=engine)
+    face = photo.faces.get()
+    (whole,) = engine.detect(engines.decode(stored(str(photo.image.name))))
+    with Pillow.open(stored(photo.picture_name)) as picture:
+        assert max(picture.size) == 2000
+    assert abs(face.x - whole.box.x) < 0.05 * whole.box.width
+    assert abs(face.width - whole.box.width) < 0.06 * whole.box.width
+    with Pillow.open(stored(face.chip_name)) as chip:
+        assert max(chip.size) == 320
+        across = [x / chip.width for x, _ in face.landmarks]
+    assert 0.3 < min(across) < max(across) < 0.7
+
+
 def test_faces_are_found_with_chips_and_clean_pictures(engine: Engine) -> None:
     photo = make.upload("hopper.jpg")
     assert photos.detect_faces(photo.pk, engine=engine) is not None
     photo.refresh_from_db()
     face = photo.faces.get()
     assert photo.stage == "detected"
-    assert (face.index, face.engine) == (0, "dlib")
+    assert (face.index, face.engine) == (0, engine.name)
     assert 0 <= face.x < face.x + face.width <= photo.width
     assert 0.3 < face.quality <= 1
     assert files(photo) == {"original.jpg", "picture.jpg", "thumbnail.jpg", f"{face.pk}.png"}
