@@ -30,8 +30,8 @@ def give_way() -> None:
 def keep_memory() -> None:
     """Let this process reuse what it frees, up to KEPT bytes, instead of handing it back and asking for it again.
 
-    A photo of 12 megapixels takes 36 MB and more several times over, and getting them from the kernel, page by page,
-    takes as long as decoding it. Where the C library is another one, nothing happens.
+    A large photo takes some pieces of 16 to 36 MB, and getting them from the kernel, page by page, takes as long as
+    decoding it. Pieces of more than LARGEST_KEPT always go back. Where the C library is another one, nothing happens.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -206,7 +206,11 @@ class PhotoViewSet(
     @extend_schema(
         parameters=[
             OpenApiParameter(
-                "size", str, enum=["full", "thumbnail"], description="`full` unless said."
+                "size",
+                str,
+                enum=["full", "thumbnail"],
+                description="`full` unless said: as far as a worker decoded it, which of large photos"
+                " may be a part of their size.",
             )
         ],
         responses={(200, "image/jpeg"): OpenApiTypes.BINARY},
@@ -214,7 +218,7 @@ class PhotoViewSet(
     )
     @action(detail=True)
     def image(self, request: Request, pk: object = None) -> FileResponse:
-        """Show the picture: upright, without metadata; or a small one."""
+        """Show the picture: upright, without metadata; or a small one. Boxes are pixels of width × height."""
         photo = self.get_object()
         small = request.query_params.get("size") == "thumbnail"
         return pixels(

@@ -237,6 +237,10 @@ def _store_faces(lease: leases.Lease[Photo], *, engine: Engine) -> list[Face]:
     except DatabaseError:
         # Nobody knows whether the faces were committed: chips without a row are removed by the sweep.
         raise
+    except engines.ImageError as error:
+        # Pixels are decoded when they are needed, and again when finer ones are.
+        _drop(photo, faces)
+        raise leases.Unfit(str(error), code=error.code) from error
     except Exception:
         _drop(photo, faces)
         raise
@@ -244,16 +248,14 @@ def _store_faces(lease: leases.Lease[Photo], *, engine: Engine) -> list[Face]:
 
 
 def _find_faces(photo: Photo, *, engine: Engine) -> Iterator[Face]:
-    """Yield the rows of a photo's faces, not saved, each with its chip written. Raises leases.Unfit."""
+    """Yield the rows of a photo's faces, not saved, each with its chip written. Raises leases.Unfit and ImageError."""
     try:
         with default_storage.open(str(photo.image.name)) as file:
             picture = engines.open_photo(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
-        detections = engine.detect(picture, detail=settings.DETAIL)
-    except engines.ImageError as error:
-        raise leases.Unfit(str(error), code=error.code) from error
     except FileNotFoundError as error:
         detail = "The photo's file is gone; upload it again."
         raise leases.Unfit(detail, code="file_missing") from error
+    detections = engine.detect(picture, detail=settings.DETAIL)
     qualities = [engines.assess(picture, detection) for detection in detections]
     # Before a refusal as well: staff has to see which photo was refused.
     _store_pictures(photo, picture)
@@ -284,7 +286,6 @@ def _store_pictures(photo: Photo, picture: Picture) -> None:
 
     A photo of which no more was decoded to find its faces is shown at that size, which is at least 1,500 px.
     """
-    # Chips of small faces need all of it, and then it is there.
     pixels = picture.finest()
     for name, longest in ((photo.picture_name, None), (photo.thumbnail_name, THUMBNAIL_SIZE)):
         data = engines.encode_jpeg(pixels, longest=longest, quality=PICTURE_QUALITY)

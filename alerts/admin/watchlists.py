@@ -82,10 +82,21 @@ class WatchListAdmin(admin.ModelAdmin):
     @admin.display(description=_lazy("threshold in force"))
     def effective_threshold(self, watchlist: WatchList) -> str:
         engine = settings.ENGINE
-        recommended = engines.THRESHOLDS[engine].alert
-        facts = {"recommended": recommended, "engine": engine}
+        recommended = engines.THRESHOLDS[engine]
+        facts = {
+            "recommended": recommended.alert,
+            "engine": engine,
+            "strangers": 1000 * recommended.fpir,
+            "missed": 1000 * recommended.fnir,
+        }
         if watchlist.threshold is None:
-            return _("%(recommended)g, as recommended for %(engine)s") % facts
+            return (
+                _(
+                    "%(recommended)g, as recommended for %(engine)s: with 100 people watched, %(strangers)g of 1,000"
+                    " strangers raise an alarm, and %(missed)g of 1,000 photos of the people raise none"
+                )
+                % facts
+            )
         facts["own"] = watch.threshold_of(watchlist, engine=engine)
         return _("%(own)g (%(engine)s: %(recommended)g recommended)") % facts
 

@@ -33,15 +33,16 @@ def cut_chip(photo: Picture | Image, detection: Detection) -> Chip:
     half = MARGIN * max(detection.box.width, detection.box.height) / 2
     left, right = max(0, floor(centre_x - half)), min(picture.width, ceil(centre_x + half) + 1)
     top, bottom = max(0, floor(centre_y - half)), min(picture.height, ceil(centre_y + half) + 1)
-    longest = max(right - left, bottom - top)
-    view = picture.view(left=left, top=top, right=right, bottom=bottom, shrink=longest / LONGEST)
+    # As fine as for a face in the middle of the photo: where the border cuts the crop, it is smaller.
+    fine = 2 * half / LONGEST
+    view = picture.view(left=left, top=top, right=right, bottom=bottom, shrink=fine)
     crop = view.pixels
     origin = np.array([view.left, view.top])
-    if longest <= LONGEST:
+    if max(right - left, bottom - top) <= LONGEST and max(view.scale) == 1:
         landmarks = (detection.landmarks - origin).astype(np.float32)
         return Chip(pixels=crop.copy(), landmarks=landmarks, scale=1.0)
     size = np.array(crop.shape[1::-1])
-    target = np.maximum(1, np.round(size * LONGEST / size.max())).astype(int)
+    target = np.maximum(1, np.round(size * min(1, LONGEST / size.max()))).astype(int)
     step = max(1, size.max() // (PIXELS_LEFT * LONGEST))
     some = crop[(step - 1) // 2 :: step, (step - 1) // 2 :: step]
     pixels = pillow.fromarray(some).resize(

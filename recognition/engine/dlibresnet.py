@@ -6,6 +6,7 @@ is not used.
 """
 
 import functools
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -120,6 +121,8 @@ class DlibResnet:
 
     def __init__(self) -> None:
         """Read the models from their packages."""
+        # dlib's models work in memory of their own, and let go of Python's lock meanwhile: one thread at a time.
+        self._lock = threading.Lock()
         self._detector = dlib.get_frontal_face_detector()
         self._landmarks = dlib.shape_predictor(str(LANDMARK_MODEL.locate()))
         self._resnet = dlib.face_recognition_model_v1(str(EMBEDDING_MODEL.locate()))
@@ -176,7 +179,9 @@ class DlibResnet:
         """Return (N, 128) float32 for N pictures of `align`; about 70 ms each, in a batch or one by one."""
         if not aligned:
             return np.empty((0, self.dimensions), dtype=np.float32)
-        return np.array(self._resnet.compute_face_descriptor(list(aligned)), dtype=np.float32)
+        with self._lock:
+            vectors = self._resnet.compute_face_descriptor(list(aligned))
+        return np.array(vectors, dtype=np.float32)
 
     def fuse(self, embeddings: Embeddings) -> Embedding:
         """Return the mean of the embeddings."""
@@ -201,7 +206,8 @@ class DlibResnet:
             height, width = view.pixels.shape[:2]
             # dlib reads what is not in one piece from memory that is no longer there, and misses faces at random.
             turned = np.ascontiguousarray(views.turn(view.pixels, look.quarters))
-            rectangles, scores, _ = self._detector.run(turned, look.upsample, DOUBTFUL_SCORE)
+            with self._lock:
+                rectangles, scores, _ = self._detector.run(turned, look.upsample, DOUBTFUL_SCORE)
             for rectangle, score in zip(rectangles, scores, strict=True):
                 box = views.turn_box_back(
                     _edges(rectangle), quarters=look.quarters, width=width, height=height
@@ -241,7 +247,8 @@ class DlibResnet:
             height=turned.shape[0],
         )
         rectangle = dlib.rectangle(round(x), round(y), round(x + across) - 1, round(y + down) - 1)
-        parts = self._landmarks(turned, rectangle).parts()
+        with self._lock:
+            parts = self._landmarks(turned, rectangle).parts()
         points = np.array([(part.x, part.y) for part in parts], dtype=np.float32)
         return views.turn_back(points, quarters=sight.quarters, **size)
 

@@ -59,7 +59,7 @@ def keep_input(model: bytes, *, name: str) -> bytes:
 
 
 def free_sizes(model: bytes) -> bytes:
-    """Return the model for pictures of any size, with no block size where weights have one scale for all.
+    """Return the model for pictures of any size, with no block size where weights have no blocks.
 
     Raises EngineError for a file that is not an ONNX model.
     """

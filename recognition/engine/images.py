@@ -109,11 +109,9 @@ def inspect(file: Source, *, max_pixels: int = MAX_PIXELS) -> ImageInfo:
     with _opened(file) as stream:
         format_ = _sniff(stream)
         image = _open(stream, format_, max_pixels=max_pixels)
-        late_exif = _find_late_exif(stream) if format_ == "PNG" else None
-    if late_exif is not None:
-        image.info.setdefault("exif", late_exif)
+        orientation = _find_orientation(image, format_, stream)
     width, height = image.size
-    if _orientation(image) in SIDEWAYS:
+    if orientation in SIDEWAYS:
         width, height = height, width
     return ImageInfo(format=format_, width=width, height=height)
 
@@ -130,10 +128,14 @@ def decode(file: Source, *, max_pixels: int = MAX_PIXELS, shrink: int = 1) -> Im
     Takes what `inspect` takes and raises what it raises; a file that is cut off is an UnreadableImage, never a half
     picture. A JPEG can be read at 1/shrink of its size (1, 2, 4 or 8), which saves most of the time; others are whole.
     """
-    content = io.BytesIO(read(file))
-    image = _open(content, _sniff(content), max_pixels=max_pixels)
+    data = read(file)
+    content = io.BytesIO(data)
+    format_ = _sniff(content)
+    image = _open(content, format_, max_pixels=max_pixels)
+    # As `inspect` tells it, whatever else comes to light when the pixels are read.
+    method = UPRIGHT.get(_find_orientation(image, format_, io.BytesIO(data)))
     # Only JPEG can; it takes the next size that is not smaller.
-    image.draft(None, (image.width // shrink, image.height // shrink))
+    image.draft(None, (max(1, image.width // shrink), max(1, image.height // shrink)))
     # face_recognition, when imported beside us, switches this on for the whole process and half pictures pass. This
     # is Pillow's own default. It is not switched back: another thread could be decoding at that moment.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -141,7 +143,6 @@ def decode(file: Source, *, max_pixels: int = MAX_PIXELS, shrink: int = 1) -> Im
         image.load()
     except BROKEN as error:
         raise UnreadableImage("The photo is damaged or cut off. Send the original file.") from error
-    method = UPRIGHT.get(_orientation(image))
     upright = _rgb(image) if method is None else _rgb(image).transpose(method)
     return np.asarray(upright)
 
@@ -227,6 +228,14 @@ def _orientation(image: ImageFile.ImageFile) -> int:
     except BROKEN:
         return 1
     return orientation if orientation in UPRIGHT else 1
+
+
+def _find_orientation(image: ImageFile.ImageFile, format_: Format, stream: BinaryIO) -> int:
+    """Return the EXIF orientation of a picture that was opened; the stream has its file and is read."""
+    late_exif = _find_late_exif(stream) if format_ == "PNG" else None
+    if late_exif is not None:
+        image.info.setdefault("exif", late_exif)
+    return _orientation(image)
 
 
 def _find_late_exif(stream: BinaryIO) -> bytes | None:

@@ -22,7 +22,10 @@ LEAST_PIXELS = 1500
 
 
 class Picture:
-    """A photo of width × height pixels, upright. All that is said of places in it is in pixels of the whole photo."""
+    """A photo of width × height pixels, upright. All that is said of places in it is in pixels of the whole photo.
+
+    For one thread at a time.
+    """
 
     def __init__(self, *, width: int, height: int, read: Callable[[int], Image]) -> None:
         """Take a size, and what returns the pixels at about 1/shrink (1, 2, 4 or 8) of it, or larger."""
@@ -41,7 +44,10 @@ class Picture:
         fitting = (by for by in SHRINKS if by <= shrink and longest / by >= LEAST_PIXELS)
         wanted = next(fitting, 1)
         if self._pixels is None or wanted < self._shrink:
-            self._pixels, self._shrink = self._read(wanted), wanted
+            self._pixels = self._read(wanted)
+            # Only JPEG comes smaller.
+            whole = self._pixels.shape[:2] == (self.height, self.width)
+            self._shrink = 1 if whole else wanted
         return self._pixels
 
     def finest(self) -> Image:

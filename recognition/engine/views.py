@@ -106,7 +106,7 @@ def cut(
 
 
 def turn(picture: Image, quarters: int) -> Image:
-    """Return the picture turned by so many quarters, counterclockwise, as an array of its own."""
+    """Return the picture turned by so many quarters, counterclockwise; turned it is an array of its own."""
     return np.rot90(picture, quarters).copy() if quarters else picture
 
 

@@ -73,16 +73,17 @@ def _describe(photo: Path, *, engine: str) -> Embedding | None:
     try:
         picture = engines.open_photo(photo)
         detections = model.detect(picture)
+        if not detections:
+            return None
+        main = min(detections, key=partial(distance_from_middle, picture=picture))
+        chip = engines.cut_chip(picture, main)
     except engines.ImageError:
         return None
-    if not detections:
-        return None
-    main = min(detections, key=partial(_distance_from_middle, picture=picture))
-    embedding: Embedding = model.embed([model.align(engines.cut_chip(picture, main))])[0]
+    embedding: Embedding = model.embed([model.align(chip)])[0]
     return embedding
 
 
-def _distance_from_middle(detection: Detection, *, picture: Picture) -> float:
+def distance_from_middle(detection: Detection, *, picture: Picture) -> float:
     """Return how many of its own widths a face is off the middle: the protocol of LFW means the face in the middle."""
     x, y = detection.box.centre
     return float(np.hypot(x - picture.width / 2, y - picture.height / 2) / detection.box.width)

@@ -13,9 +13,13 @@ ALERT_GALLERY = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything measured: verification on the pairs of the protocol, every_pair on all pairs of the folder."""
+    """Everything measured: verification on the pairs of the protocol, every_pair on all pairs of the folder.
+
+    alert is the distance within which the engine raises alerts unless a watch-list has its own.
+    """
 
     engine: str
+    alert: float
     people: int
     photos: int
     faces: int
@@ -54,6 +58,11 @@ def to_json(report: Report) -> dict[str, Any]:
                 "draws": len(found.draws),
                 "mated_searches": found.mated_searches,
                 "non_mated_searches": found.strangers_searches,
+                "at_alert": {
+                    "threshold": report.alert,
+                    "fpir": found.fpir_at(report.alert),
+                    "fnir": found.fnir_at(report.alert),
+                },
                 "fnir_at_fpir": {
                     _key(rate.fpir): {
                         "fnir": rate.fnir,

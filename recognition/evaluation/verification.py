@@ -41,7 +41,7 @@ class Pairs:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """accuracy is the mean over folds, each judged at the threshold that is best for the others; sd that of the folds.
+    """accuracy is the mean over folds, each judged at the best threshold for the others; sd that of the folds.
 
     tar_at_far maps a rate of false acceptance to the share of true pairs accepted at the largest distance that keeps
     it, and threshold_at_far to that distance. same and different are the distances, sorted.
@@ -191,8 +191,8 @@ def judge(
 def best_threshold(distances: Numbers, same: npt.NDArray[np.bool_]) -> float:
     """Return the distance that calls most pairs right: halfway between two that occur.
 
-    Of those that call almost as many right as the best one (ALMOST) it is the middle one: which of them is the best is
-    chance, and another sample would have another.
+    Of those that call almost as many right as the best one (ALMOST) it is the one nearest to their middle: which of
+    them is the best is chance, and another sample would have another.
     """
     order = np.argsort(distances, kind="stable")
     ranked, is_same = distances[order], same[order]
@@ -204,7 +204,13 @@ def best_threshold(distances: Numbers, same: npt.NDArray[np.bool_]) -> float:
     cut = np.flatnonzero(np.concatenate([[True], ranked[1:] > ranked[:-1], [True]]))
     cut = cut[cut <= np.isfinite(ranked).sum()]
     good = cut[right[cut] >= right[cut].max() - ALMOST * len(ranked)]
-    n = int(good[len(good) // 2])
+    limits = np.array([_between(ranked, n) for n in good.tolist()])
+    middle = (limits.min() + limits.max()) / 2
+    return float(limits[np.abs(limits - middle).argmin()])
+
+
+def _between(ranked: Numbers, n: int) -> float:
+    """Return a distance that calls the first n of the sorted pairs one person: halfway to the next that has a face."""
     low = ranked[n - 1] if n else 0.0
     high = ranked[n] if n < len(ranked) and np.isfinite(ranked[n]) else low
     return float((low + high) / 2)

@@ -12,7 +12,7 @@ from recognition.engine import Chip, Detection, Embeddings, Engine, Image, cut_c
 
 @pytest.fixture(scope="session", params=sorted(engines.MODULES))
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Return each engine in turn; a module about one of them says so with `ONLY_DLIB` or `ONLY_OPENCV`."""
+    """Return each engine in turn; a module about one of them parametrizes it indirectly."""
     return engines.load(request.param)
 
 

@@ -45,8 +45,14 @@ def test_a_model_for_one_size_takes_others(detection: bytes, shape: tuple[int, .
     outputs = free.run(None, {"input": picture})
     places = [shape[2] // stride * (shape[3] // stride) for stride in yunet.STRIDES]
     assert [output.shape[1] for output in outputs] == places * 4
-    with pytest.raises(Exception, match=r"invalid dimensions|block_size"):
-        opened(detection).run(None, {"input": picture})
+
+
+def test_without_it_the_model_is_refused_for_its_size_and_for_its_blocks(detection: bytes) -> None:
+    model = opened(detection)
+    with pytest.raises(Exception, match="invalid dimensions"):
+        model.run(None, {"input": np.zeros((1, 3, 64, 96), dtype=np.float32)})
+    with pytest.raises(Exception, match="block_size"):
+        model.run(None, {"input": np.zeros((1, 3, 640, 640), dtype=np.float32)})
 
 
 def test_freeing_a_model_twice_changes_nothing_more(detection: bytes) -> None:

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image as pillow
 
-from recognition.engine import Chip, Engine, Image, cut_chip
+from recognition.engine import Chip, Detail, Engine, Image, cut_chip
+from recognition.engine.opencvsface import MOST_CANDIDATES
 
 pytestmark = pytest.mark.parametrize("engine", ["opencv"], indirect=True)
 
@@ -98,3 +99,18 @@ def test_a_face_has_its_box_wherever_it_stands_in_whatever_photo(
     seen = [found.box.x - left, found.box.y - top, found.box.width, found.box.height]
     # Two pixels, and what it costs to see a face at another size.
     assert np.abs(np.array(seen) - expected).max() <= 2 + 0.04 * height
+
+
+def test_of_a_crowd_that_would_keep_a_worker_for_minutes_the_surest_are_taken(
+    engine: Engine, photo: Callable[[str], Image]
+) -> None:
+    image = photo("hopper.jpg")
+    (face,) = engine.detect(image)
+    box = face.box
+    crop = pillow.fromarray(image).crop(
+        (box.x - 40, box.y - 40, box.x + box.width + 40, box.y + box.height + 40)
+    )
+    tile = np.asarray(crop.resize((26, 28), pillow.Resampling.LANCZOS, reducing_gap=3))
+    crowd = np.tile(tile, (35, 38, 1))
+    found = len(engine.detect(crowd, detail=Detail.FAST))
+    assert 0.9 * MOST_CANDIDATES <= found <= MOST_CANDIDATES < 35 * 38

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as pillow
 
 from recognition import engine as engines
-from recognition.engine import Detail, Engine, Image, Picture, open_photo
+from recognition.engine import Detail, Engine, Image, Picture, images, open_photo
 from recognition.engine.pictures import as_picture
 
 
@@ -54,12 +54,61 @@ def test_it_is_read_again_only_if_that_is_finer() -> None:
     assert picture.finest().shape == (3000, 4000, 3)
 
 
+def test_what_comes_whole_however_it_is_asked_for_is_read_once() -> None:
+    reads: list[int] = []
+
+    def read(shrink: int) -> Image:
+        reads.append(shrink)
+        return np.zeros((3000, 4000, 3), dtype=np.uint8)
+
+    picture = Picture(width=4000, height=3000, read=read)
+    assert picture.pixels(shrink=2) is picture.pixels(shrink=1)
+    assert reads == [2]
+
+
+@pytest.mark.parametrize("size", [(1, 3001), (3001, 1), (7, 13000)])
+@pytest.mark.parametrize("detail", [Detail.FAST, Detail.BALANCED])
+@pytest.mark.parametrize("engine", ["opencv"], indirect=True)
+def test_a_jpeg_that_is_a_line_is_searched(
+    engine: Engine, size: tuple[int, int], detail: Detail
+) -> None:
+    file = io.BytesIO()
+    pillow.new("RGB", size).save(file, format="JPEG")
+    assert engine.detect(open_photo(file), detail=detail) == []
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_is_upright_at_any_size(orientation: int) -> None:
+    # Red above left, blue below right.
+    upright = np.zeros((601, 801, 3), dtype=np.uint8)
+    upright[:300, :400, 0] = upright[301:, 401:, 2] = 255
+    upright = np.repeat(np.repeat(upright, 5, axis=0), 5, axis=1)
+    method = images.UPRIGHT.get(orientation)
+    swap = {pillow.Transpose.ROTATE_270: pillow.Transpose.ROTATE_90}
+    back = swap | {after: before for before, after in swap.items()}
+    stored = pillow.fromarray(upright)
+    if method is not None:
+        stored = stored.transpose(back.get(method, method))
+    file, exif = io.BytesIO(), pillow.Exif()
+    exif[0x0112] = orientation
+    stored.save(file, format="JPEG", exif=exif)
+    picture = open_photo(file)
+    half, whole = picture.pixels(shrink=2), picture.pixels()
+    assert (picture.width, picture.height) == (4005, 3005)
+    assert whole.shape == upright.shape
+    assert half.shape == (1503, 2003, 3)
+    for pixels in (half, whole):
+        assert np.abs(pixels[100, 100].astype(int) - (255, 0, 0)).max() < 10
+        assert np.abs(pixels[-100, -100].astype(int) - (0, 0, 255)).max() < 10
+
+
 def test_what_was_never_asked_for_is_read_whole() -> None:
     picture, reads = counting(4000, 3000)
     assert picture.finest().shape == (3000, 4000, 3)
     assert reads == [1]
 
 
+@settings(deadline=None)
 @given(
     width=st.integers(3001, 3100),
     height=st.integers(1501, 1600),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recognition.engine import merging, views
@@ -11,6 +11,7 @@ from recognition.engine import merging, views
 MARK = 40
 
 
+@settings(deadline=None)
 @given(
     width=st.integers(300, 1500),
     height=st.integers(300, 1500),

@@ -45,8 +45,8 @@ def test_the_best_threshold_calls_most_pairs_right() -> None:
     same = np.array([True, True, False, True, False, False])
     best = verification.best_threshold(distances, same)
     assert ((distances <= best) == same).sum() == 5
-    # 0.25 would do as well.
-    assert best == pytest.approx(0.45)
+    # 0.45 would do as well.
+    assert best == pytest.approx(0.25)
 
 
 def test_of_many_thresholds_that_are_almost_the_best_it_is_the_middle_one() -> None:

@@ -136,6 +136,7 @@ def _measure(
             console.print(f"Too few people to watch {size} of them and have strangers left.")
     return Report(
         engine=engine.name,
+        alert=engine.thresholds.alert,
         people=int(known.people.max()) + 1,
         photos=len(photos),
         faces=int(known.found.sum()),
@@ -179,6 +180,13 @@ def _tables(found: Report) -> list[Table]:
             f"{rate:.1%}",
             *(f"{at.fnir:.2%} ({at.threshold:.3f})\n{at.low:.2%} to {at.high:.2%}" for at in rates),
         )
+    watched.add_row(
+        f"alerts within\n{found.alert:g}",
+        *(
+            f"FPIR {result.fpir_at(found.alert):.2%}\nFNIR {result.fnir_at(found.alert):.2%}"
+            for result in found.identifications
+        ),
+    )
     return [pairs, watched]
 
 
