@@ -80,7 +80,7 @@ def measure(engine: str, photo: bytes) -> list[tuple[float, float, float]]:
             before = [_read(Path(f"/proc/{pid}/smaps_rollup"), "Pss") / 1024 for pid in pids]
             observer = Observer(pids)
             observer.start()
-            # A comment at the end makes each a photo of its own.
+            # A byte after the end makes each a photo of its own.
             answers = [
                 site.upload("/api/v1/photos/", photo + bytes([number]), token=token)
                 for number in range(PHOTOS)
