@@ -191,7 +191,7 @@ def test_several_threads_may_use_one_engine(
         chip = cut_chip(photo(name), the_face(name))
         return engine.detect(photo(name)), engine.embed([engine.align(chip)])
 
-    names = PORTRAITS[:4]
+    names = PORTRAITS[:2]
     alone = [look(name) for name in names]
     # dlib used to crash here.
     with ThreadPoolExecutor(4) as pool:
