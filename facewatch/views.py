@@ -1,14 +1,21 @@
-"""The front page: what waits, what came in, and whether it is being worked on."""
+"""The front page: what waits, what came in, and whether it is being worked on; and what keeps open pages fresh."""
 
+import hashlib
+import json
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.http import parse_etags
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from alerts import browsing as alert_browsing
+from facewatch import live, streams
 from ledger import backlog, workers
 from recognition import access
 from recognition import browsing as photo_browsing
@@ -27,6 +34,38 @@ def home(request: HttpRequest) -> HttpResponse:
         request,
         "facewatch/home.html",
         _waiting_alerts(request.user) | _latest_photos(request.user) | _pipeline(),
+    )
+
+
+@require_safe
+def changes(request: HttpRequest) -> HttpResponseBase:
+    """Say how far the topics of an open page are: as a stream of events if it is asked for one, else once.
+
+    Without a session it is answered 401, without a free place for a stream 503: then the page asks again and again, and
+    is answered 304 while nothing changed.
+    """
+    if not request.user.is_authenticated:
+        return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
+    look = partial(
+        live.versions, live.known_topics(request.GET.getlist("topic")), user=request.user
+    )
+    headers = {"Cache-Control": "no-store"}
+    if "text/event-stream" not in request.headers.get("Accept", ""):
+        body = json.dumps(look())
+        etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:16]}"'
+        if etag in parse_etags(request.headers.get("If-None-Match", "")):
+            return HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag} | headers)
+        return HttpResponse(body, content_type="application/json", headers={"ETag": etag} | headers)
+    page = request.GET.get("page", "")
+    stream = streams.open_stream(look, owner=request.user.pk, page=page)
+    if stream is None:
+        headers["Retry-After"] = str(int(streams.LIFETIME))
+        return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE, headers=headers)
+    # Proxies are asked to pass each event on at once.
+    return StreamingHttpResponse(
+        stream,
+        content_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"} | headers,
     )
 
 

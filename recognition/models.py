@@ -156,6 +156,11 @@ class Photo(Work):
         return f"photo {str(self.id)[:8]}"
 
     @property
+    def version(self) -> str:
+        """A text that changes whenever what pages show of the photo's progress does."""
+        return f"{self.stage}:{self.error_code}"
+
+    @property
     def folder(self) -> str:
         """The folder, under the media root, of everything stored of this photo."""
         return f"photos/{str(self.id)[:2]}/{self.id}"

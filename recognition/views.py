@@ -75,10 +75,8 @@ def photo_list(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def photo(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
-    """Show one photo with its faces; while it is in work the page asks again and is answered when that changed."""
+    """Show one photo with its faces; while it is in work the page takes itself again whenever that changed."""
     view = _view(request, photo_id)
-    if _is_seen(request, view.photo):
-        return HttpResponse(status=204)
     may_retry = access.may(request.user, RETRY, photo=view.photo)
     return render(request, "recognition/photo.html", {"view": view, "may_retry": may_retry})
 
@@ -87,11 +85,8 @@ def photo(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
 @never_cache
 @require_safe
 def photo_tile(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
-    """Return one photo's tile, or nothing while its stage is the one that was seen."""
-    view = _view(request, photo_id)
-    if _is_seen(request, view.photo):
-        return HttpResponse(status=204)
-    return render(request, "recognition/tile.html", {"view": view})
+    """Return one photo's tile alone."""
+    return render(request, "recognition/tile.html", {"view": _view(request, photo_id)})
 
 
 @login_required
@@ -112,11 +107,6 @@ def retry_photo(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
 def _view(request: HttpRequest, photo_id: uuid.UUID) -> browsing.View:
     visible = access.visible_photos(request.user).select_related("owner", "person")
     return browsing.view_of(get_object_or_404(browsing.with_faces(visible), pk=photo_id))
-
-
-def _is_seen(request: HttpRequest, photo: Photo) -> bool:
-    """Say whether the page that asks shows the photo's stage already."""
-    return request.GET.get("seen") == photo.stage
 
 
 def _store(request: HttpRequest, file: "UploadedFile[Any]") -> None:

@@ -206,17 +206,16 @@ def test_labels_stay_within_the_photo(
 
 
 @pytest.mark.parametrize("path", ["/photos/{}/", "/photos/{}/tile/"])
-def test_a_page_in_work_asks_again_and_hears_of_the_next_stage_alone(
+def test_a_page_in_work_follows_the_photo_and_a_final_one_does_not(
     client: Client, uploader: object, path: str
 ) -> None:
     photo = make.photo(owner=uploader, stage="uploaded")
     url = path.format(photo.pk)
-    assert f'hx-get="{url}?seen=uploaded"' in client.get(url).content.decode()
-    assert client.get(f"{url}?seen=uploaded").status_code == 204
+    html = client.get(url).content.decode()
+    assert f'data-live="photo:{photo.pk}" data-version="uploaded:"' in html
+    assert f'hx-get="{url}"' in html
     Photo.objects.update(stage="done")
-    answer = client.get(f"{url}?seen=uploaded")
-    assert answer.status_code == 200
-    assert b"hx-get" not in answer.content
+    assert b"data-live" not in client.get(url).content
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,96 @@
+"""Server-sent events: an open page is told that something changed, as long as there are threads to spare.
+
+Each stream holds a thread of the web server, so only MOST_STREAMS are open at once; a page beyond that asks again and
+again instead, with an ETag. A stream ends by itself after LIFETIME, and the browser opens the next one: so a user who
+was signed out, or a connection that nobody noticed to be broken, holds none for longer.
+(HTML, section 9.2, https://html.spec.whatwg.org/multipage/server-sent-events.html)
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+#: Streams open at once in this process, and of one user. The web server has 64 threads, and requests that wait for a
+#: photo may hold 24 of them.
+MOST_STREAMS, MOST_OF_ONE = 20, 6
+#: Seconds between two looks.
+LOOK_SECONDS = 1.0
+#: Seconds without news after which an empty line is sent, on which a broken connection shows.
+BEAT_SECONDS = 5.0
+#: Seconds after which a stream ends, and after which the browser then asks for a new one.
+LIFETIME, RETRY_SECONDS = 300.0, 1.0
+
+_lock = threading.Lock()
+#: By owner and page.
+_open: dict[tuple[object, str], "Stream"] = {}
+
+
+def open_stream(
+    look: Callable[[], Mapping[str, str]], *, owner: object, page: str
+) -> "Stream | None":
+    """Return a stream of what `look` returns, or None if too many are open.
+
+    It takes the place of the one that the same page of the same owner had. The caller has it iterated or closed.
+    """
+    with _lock:
+        older = _open.pop((owner, page), None)
+        full = len(_open) >= MOST_STREAMS or sum(one == owner for one, _ in _open) >= MOST_OF_ONE
+        stream = None if full else Stream(look, key=(owner, page))
+        if stream:
+            _open[owner, page] = stream
+    if older:
+        older.close()
+    return stream
+
+
+def count() -> int:
+    """Return how many streams are open in this process."""
+    with _lock:
+        return len(_open)
+
+
+class Stream:
+    """The body of one answer: first all versions, then those that changed. Closing it twice does nothing more."""
+
+    def __init__(self, look: Callable[[], Mapping[str, str]], *, key: tuple[object, str]) -> None:
+        self._look = look
+        self._key = key
+        self._closed = threading.Event()
+        self._events = self._run()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._events)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End it, and give its place back."""
+        self._closed.set()
+        with _lock:
+            if _open.get(self._key) is self:
+                del _open[self._key]
+
+    def _run(self) -> Iterator[bytes]:
+        shown: dict[str, str] = {}
+        ends_at = time.monotonic() + LIFETIME
+        beat_at = 0.0
+        yield f"retry: {RETRY_SECONDS * 1000:.0f}\n\n".encode()
+        while (now := time.monotonic()) < ends_at and not self._closed.is_set():
+            seen = self._look()
+            news = {
+                topic: version for topic, version in seen.items() if shown.get(topic) != version
+            }
+            if news:
+                shown |= news
+                beat_at = now + BEAT_SECONDS
+                yield f"data: {json.dumps(news)}\n\n".encode()
+            elif now >= beat_at:
+                beat_at = now + BEAT_SECONDS
+                yield b":\n\n"
+            self._closed.wait(LOOK_SECONDS)

@@ -1,0 +1,47 @@
+"""What pages follow of photos and people, as short texts that change when what is shown changes."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import Max
+
+from recognition import access
+from recognition.browsing import uploads
+from recognition.models import KnownFace, Photo
+
+#: The version of what is no longer there, or must not be seen any more.
+GONE = "gone"
+
+
+def photos(user: Any, keys: Iterable[str]) -> Mapping[str, str]:
+    """Return the version of each of these photos; one query."""
+    wanted = list(keys)
+    found = access.visible_photos(user).filter(pk__in=wanted).only("stage", "error_code")
+    versions = {str(photo.pk): photo.version for photo in found}
+    return {key: versions.get(key, GONE) for key in wanted}
+
+
+def newest_upload(user: Any) -> str:
+    """Return the version of the list of uploads: when the newest one that the user may see came in."""
+    newest = uploads(access.visible_photos(user)).aggregate(newest=Max("created_at"))["newest"]
+    return newest.isoformat() if newest else ""
+
+
+def people(user: Any, keys: Iterable[str]) -> Mapping[str, str]:
+    """Return the version of what each of these people is known by, with the photos on their way to it; two queries."""
+    wanted = list(keys)
+    if not user.has_perm("recognition.view_person"):
+        return dict.fromkeys(wanted, GONE)
+    states: dict[str, list[str]] = {key: [] for key in wanted}
+    enrolments = Photo.objects.filter(person__in=wanted).order_by("pk")
+    for person, key, stage in enrolments.values_list("person", "pk", "stage"):
+        states[str(person)].append(f"{key}:{stage}")
+    known = KnownFace.objects.filter(person__in=wanted).order_by("pk")
+    for person, key, revision in known.values_list("person", "pk", "revision"):
+        states[str(person)].append(f"{key}:{revision}")
+    return {key: _digest(parts) for key, parts in states.items()}
+
+
+def _digest(parts: list[str]) -> str:
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
