@@ -1,8 +1,8 @@
 """Server-sent events: an open page is told that something changed, as long as there are threads to spare.
 
 Each stream holds a thread of the web server, so only MOST_STREAMS are open at once; a page beyond that asks again and
-again instead, with an ETag. A stream ends by itself after LIFETIME, and the browser opens the next one: so a user who
-was signed out, or a connection that nobody noticed to be broken, holds none for longer.
+again instead, with an ETag. A stream ends by itself after LIFETIME, and the browser opens the next one: so a connection
+that nobody noticed to be broken holds none for longer.
 (HTML, section 9.2, https://html.spec.whatwg.org/multipage/server-sent-events.html)
 """
 
@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
 
 #: Streams open at once in this process, and of one user. The web server has 64 threads, and requests that wait for a
 #: photo may hold 24 of them.
@@ -21,14 +22,15 @@ BEAT_SECONDS = 5.0
 #: Seconds after which a stream ends, and after which the browser then asks for a new one.
 LIFETIME, RETRY_SECONDS = 300.0, 1.0
 
+#: Returns the versions now, or None when there is nobody to tell them to any more.
+Look: TypeAlias = Callable[[], Mapping[str, str] | None]
+
 _lock = threading.Lock()
 #: By owner and page.
 _open: dict[tuple[object, str], "Stream"] = {}
 
 
-def open_stream(
-    look: Callable[[], Mapping[str, str]], *, owner: object, page: str
-) -> "Stream | None":
+def open_stream(look: Look, *, owner: object, page: str) -> "Stream | None":
     """Return a stream of what `look` returns, or None if too many are open.
 
     It takes the place of the one that the same page of the same owner had. The caller has it iterated or closed.
@@ -53,7 +55,7 @@ def count() -> int:
 class Stream:
     """The body of one answer: first all versions, then those that changed. Closing it twice does nothing more."""
 
-    def __init__(self, look: Callable[[], Mapping[str, str]], *, key: tuple[object, str]) -> None:
+    def __init__(self, look: Look, *, key: tuple[object, str]) -> None:
         self._look = look
         self._key = key
         self._closed = threading.Event()
@@ -83,6 +85,8 @@ class Stream:
         yield f"retry: {RETRY_SECONDS * 1000:.0f}\n\n".encode()
         while (now := time.monotonic()) < ends_at and not self._closed.is_set():
             seen = self._look()
+            if seen is None:
+                return
             news = {
                 topic: version for topic, version in seen.items() if shown.get(topic) != version
             }

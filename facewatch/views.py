@@ -46,18 +46,17 @@ def changes(request: HttpRequest) -> HttpResponseBase:
     """
     if not request.user.is_authenticated:
         return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
-    look = partial(
-        live.versions, live.known_topics(request.GET.getlist("topic")), user=request.user
-    )
+    topics = live.known_topics(request.GET.getlist("topic"))
     headers = {"Cache-Control": "no-store"}
     if "text/event-stream" not in request.headers.get("Accept", ""):
-        body = json.dumps(look())
+        body = json.dumps(live.versions(topics, user=request.user))
         etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:16]}"'
         if etag in parse_etags(request.headers.get("If-None-Match", "")):
             return HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag} | headers)
         return HttpResponse(body, content_type="application/json", headers={"ETag": etag} | headers)
-    page = request.GET.get("page", "")
-    stream = streams.open_stream(look, owner=request.user.pk, page=page)
+    stream = streams.open_stream(
+        partial(_look, request, topics), owner=request.user.pk, page=request.GET.get("page", "")
+    )
     if stream is None:
         headers["Retry-After"] = str(int(streams.LIFETIME))
         return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE, headers=headers)
@@ -67,6 +66,13 @@ def changes(request: HttpRequest) -> HttpResponseBase:
         content_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"} | headers,
     )
+
+
+def _look(request: HttpRequest, topics: list[str]) -> dict[str, str] | None:
+    """Return the versions now, or None once the session was ended, by signing out in another window for example."""
+    if not request.session.exists(request.session.session_key or ""):
+        return None
+    return live.versions(topics, user=request.user)
 
 
 def _waiting_alerts(user: Any) -> dict[str, Any]:

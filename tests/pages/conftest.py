@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 from pytest_django import Settings
 
 from tests import make
+from tests.installation import Installation
+from tests.pages.visiting import PASSWORD, sign_in
 
 #: What Chromium is called, by distribution; Playwright's own is tried where none of them is there.
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -87,3 +89,25 @@ def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
         page.on("pageerror", lambda error: complaints.append(error.message))
         yield page
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def token(installation: Installation) -> str:
+    """A token of olga, a manager, who can sign in with PASSWORD."""
+    token = installation.token("olga", "manager")
+    installation.manage(
+        "shell",
+        "--command",
+        "from django.contrib.auth.models import User\n"
+        f"user = User.objects.get(username='olga'); user.set_password('{PASSWORD}'); user.save()",
+    )
+    return token
+
+
+@pytest.fixture
+def signed_in(page: Page, installation: Installation, token: str) -> Page:
+    """A page on which olga has signed in."""
+    page.goto(f"{installation.url}/login/")
+    sign_in(page)
+    expect(page.get_by_text("olga")).to_be_visible()
+    return page

@@ -1,8 +1,7 @@
 """The pages in Chromium, on an installation that runs: nothing of it is imitated."""
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +10,16 @@ from playwright.sync_api import Page, expect
 
 from demo import photos as demo_photos
 from tests.installation import Installation
+from tests.pages.visiting import (
+    PASSWORD,
+    PATIENCE,
+    complaints_of_axe,
+    count_loads,
+    read,
+    sign_in,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("photos_folder")]
-
-AXE = Path(__file__).with_name("axe-core-4.14.1") / "axe.min.js"
-PASSWORD = "open sesame 42"
-#: Milliseconds that two stages may take on a busy machine.
-PATIENCE = 60_000
-
-
-@pytest.fixture(scope="module")
-def token(installation: Installation) -> str:
-    """A token of the user who signs in below."""
-    token = installation.token("olga", "manager")
-    installation.manage(
-        "shell",
-        "--command",
-        "from django.contrib.auth.models import User\n"
-        f"user = User.objects.get(username='olga'); user.set_password('{PASSWORD}'); user.save()",
-    )
-    return token
 
 
 @pytest.fixture(scope="module")
@@ -53,34 +42,8 @@ def alert(installation: Installation, token: str) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture
-def signed_in(page: Page, installation: Installation, token: str) -> Page:
-    """A page on which olga has signed in."""
-    page.goto(f"{installation.url}/login/")
-    sign_in(page, password=PASSWORD)
-    expect(page.get_by_text("olga")).to_be_visible()
-    return page
-
-
-def read(name: str) -> bytes:
-    return demo_photos.path(name).read_bytes()
-
-
-def sign_in(page: Page, *, password: str) -> None:
-    page.get_by_label("User name").fill("olga")
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("main").get_by_role("button", name="Sign in").click()
-
-
 def choose(page: Page, *files: Path) -> None:
     page.get_by_label("Choose photos, or drop them here").set_input_files(files)
-
-
-def count_loads(page: Page) -> Callable[[], int]:
-    """Return a function that says how often the page was loaded since."""
-    loads: list[str] = []
-    page.on("load", lambda _: loads.append(page.url))
-    return lambda: len(loads)
 
 
 def test_signing_in_takes_the_right_password_and_signing_out_ends_it(
@@ -294,31 +257,27 @@ def test_a_photo_deleted_meanwhile_leaves_the_pages_that_show_it(
 
 
 def test_a_page_in_work_turns_to_the_sign_in_when_the_session_ends(
-    signed_in: Page, installation: Installation, stuck: str
+    signed_in: Page, installation: Installation, stuck: str, complaints: list[str]
 ) -> None:
     page = signed_in
     page.goto(f"{installation.url}/photos/{stuck}/")
     expect(page.get_by_text("Waits for a worker")).to_be_visible()
-    page.context.clear_cookies()
-    expect(page).to_have_url(f"{installation.url}/login/?next=/photos/{stuck}/")
+    other = page.context.new_page()
+    other.goto(f"{installation.url}/photos/")
+    other.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{installation.url}/login/?next=/photos/{stuck}/", timeout=PATIENCE)
+    # By this it learned of it.
+    assert any("status of 401" in text for text in complaints)
+    complaints.clear()
 
 
 def test_every_page_is_accessible_and_fits_a_phone(
     signed_in: Page, installation: Installation, alert: dict[str, Any], complaints: list[str]
 ) -> None:
     page = signed_in
-    axe = AXE.read_text(encoding="utf-8")
     photo = f"/photos/{alert['photo']['id']}/"
     for path in ("/", "/upload/", "/photos/", photo, "/alerts/", f"/alerts/{alert['id']}/", "/no/"):
-        for scheme, width in (("light", 1400), ("dark", 320)):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            page.set_viewport_size({"width": width, "height": 900})
-            page.goto(installation.url + path)
-            page.evaluate(axe)
-            found = page.evaluate("axe.run()")
-            assert json.dumps(found["violations"]) == "[]", path
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, path
+        assert complaints_of_axe(page, installation.url + path) == [], path
     # The last is the page of what is not there, and its status is said in the console.
     assert [text for text in complaints if "status of 404" not in text] == []
     complaints.clear()

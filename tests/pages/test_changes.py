@@ -149,6 +149,15 @@ def test_a_stream_sends_all_versions_first_and_then_those_that_changed(
     assert streams.count() == 0
 
 
+def test_a_stream_ends_with_the_session(client: Client, uploader: object) -> None:
+    answer = ask(client, "photos", Accept="text/event-stream")
+    events = iter(answer)
+    assert [next(events), next(events)]
+    client.session.flush()
+    assert list(events) == []
+    assert streams.count() == 0
+
+
 def test_beyond_the_places_a_stream_is_refused_and_one_that_ends_makes_room(
     client: Client, uploader: object, opened: Callable[..., Any]
 ) -> None:
@@ -183,11 +192,11 @@ def test_the_stream_of_a_page_takes_the_place_of_its_older_one(opened: Callable[
 
 def test_a_stream_whose_look_fails_gives_its_place_back() -> None:
     def fail() -> dict[str, str]:
-        raise OSError
+        raise OSError("gone")
 
     stream = streams.open_stream(fail, owner=1, page="a")
     assert stream is not None
     next(stream)
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="gone"):
         next(stream)
     assert streams.count() == 0
