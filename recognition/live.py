@@ -1,6 +1,7 @@
 """What pages follow of photos and people, as short texts that change when what is shown changes."""
 
 import hashlib
+import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -34,12 +35,13 @@ def people(user: Any, keys: Iterable[str]) -> Mapping[str, str]:
     if not user.has_perm("recognition.view_person"):
         return dict.fromkeys(wanted, GONE)
     states: dict[str, list[str]] = {key: [] for key in wanted}
-    enrolments = Photo.objects.filter(person__in=wanted).order_by("pk")
-    for person, key, stage in enrolments.values_list("person", "pk", "stage"):
-        states[str(person)].append(f"{key}:{stage}")
-    known = KnownFace.objects.filter(person__in=wanted).order_by("pk")
-    for person, key, revision in known.values_list("person", "pk", "revision"):
-        states[str(person)].append(f"{key}:{revision}")
+    ids = [uuid.UUID(key) for key in wanted]
+    enrolments = Photo.objects.filter(person__in=ids).order_by("pk")
+    for person, photo, stage in enrolments.values_list("person", "pk", "stage"):
+        states[str(person)].append(f"{photo}:{stage}")
+    known = KnownFace.objects.filter(person__in=ids).order_by("pk")
+    for person, face, revision in known.values_list("person", "pk", "revision"):
+        states[str(person)].append(f"{face}:{revision}")
     return {key: _digest(parts) for key, parts in states.items()}
 
 
