@@ -2,23 +2,30 @@
 
 import hashlib
 import json
+import math
+from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Count, Min, Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.http import parse_etags
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from alerts import browsing as alert_browsing
+from alerts import live as alerts_live
 from facewatch import live, streams
 from ledger import backlog, workers
+from ledger import live as queue_live
 from recognition import access
 from recognition import browsing as photo_browsing
+from recognition import live as photos_live
 from recognition.models import Photo
 
 #: Alerts and photos that the front page shows.
@@ -33,7 +40,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "facewatch/home.html",
-        _waiting_alerts(request.user) | _latest_photos(request.user) | _pipeline(),
+        _waiting_alerts(request.user) | _latest_photos(request.user) | _pipeline(request.user),
     )
 
 
@@ -81,16 +88,27 @@ def _waiting_alerts(user: Any) -> dict[str, Any]:
         return {}
     waiting = alert_browsing.open_alerts()
     latest = alert_browsing.with_evidence(waiting).order_by("-created_at", "-id")
-    return {"waiting_alerts": waiting.count(), "alerts": latest[:LATEST_ALERTS]}
+    counted = waiting.aggregate(waiting_alerts=Count("pk"), oldest_alert=Min("created_at"))
+    return counted | {
+        "alerts": latest[:LATEST_ALERTS],
+        "alerts_version": alerts_live.waiting(user),
+    }
 
 
 def _latest_photos(user: Any) -> dict[str, Any]:
+    """Return the newest photos that the user may see, and how many came in within the last day and hour."""
     visible = photo_browsing.uploads(access.visible_photos(user))
     latest = photo_browsing.with_faces(visible.order_by("-created_at", "-id"))[:LATEST_PHOTOS]
-    return {"views": [photo_browsing.view_of(photo) for photo in latest]}
+    now = timezone.now()
+    hour_ago = Q(created_at__gte=now - timedelta(hours=1))
+    today = visible.filter(created_at__gte=now - timedelta(days=1))
+    return today.aggregate(came_in_day=Count("pk"), came_in_hour=Count("pk", filter=hour_ago)) | {
+        "views": [photo_browsing.view_of(photo) for photo in latest],
+        "photos_version": photos_live.newest_upload(user),
+    }
 
 
-def _pipeline() -> dict[str, Any]:
+def _pipeline(user: Any) -> dict[str, Any]:
     """Return the workers that are alive, and how many photos wait, are worked on, and failed."""
     state = backlog.state(Photo)
     stages = state["stages"].values()
@@ -100,4 +118,6 @@ def _pipeline() -> dict[str, Any]:
         "in_queue": sum(stage["ready"] + stage["waiting"] for stage in stages),
         "failed": state["failed"],
         "done_per_minute": state["done_per_minute"],
+        "eta_minutes": math.ceil((state["eta_seconds"] or 0) / 60),
+        "queue_version": queue_live.queue(user),
     }

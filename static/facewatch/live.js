@@ -137,6 +137,27 @@ document.addEventListener("visibilitychange", () => {
 window.addEventListener("pagehide", stop);
 window.addEventListener("pageshow", follow);
 
+// A part that is taken anew keeps the focus where it was: on what leads to the same place, or does the same.
+let focused = "";
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const active = document.activeElement;
+  focused = event.detail.elt.contains(active) ? signature(active) : "";
+});
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (!focused || event.detail.elt.contains(document.activeElement)) return;
+  for (const element of event.detail.elt.querySelectorAll("a, button, input, select, textarea, summary, [tabindex]")) {
+    if (signature(element) !== focused) continue;
+    element.focus({ preventScroll: true });
+    break;
+  }
+  focused = "";
+});
+
+function signature(element) {
+  const { id, tagName, name, value } = element;
+  return id || `${tagName} ${element.getAttribute("href") ?? ""} ${name ?? ""} ${tagName === "BUTTON" ? value : ""}`;
+}
+
 // What htmx cannot know of an answer: that it is the sign-in page, or that what was asked for is gone.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, pathInfo } = event.detail;

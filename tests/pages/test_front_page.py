@@ -1,3 +1,4 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -63,6 +64,23 @@ def test_the_front_page_says_whether_anybody_works(client: Client, uploader: obj
     assert answer.context["in_queue"] == 1
 
 
+def test_the_front_page_counts_what_came_in(client: Client, uploader: object) -> None:
+    now = timezone.now()
+    for hours in (0, 2, 30):
+        make.photo(owner=uploader, created_at=now - timedelta(hours=hours))
+    make.photo()
+    context = client.get("/").context
+    assert (context["came_in_day"], context["came_in_hour"]) == (2, 1)
+
+
+def test_the_front_page_follows_what_it_shows(client: Client, operator: object) -> None:
+    html = client.get("/").content.decode()
+    topics = ["alerts", "photos", "queue"]
+    answer = client.get("/changes/", {"topic": topics}).json()
+    for topic in topics:
+        assert f'data-live="{topic}" data-version="{answer[topic]}"' in html
+
+
 def test_only_staff_is_led_to_the_admin(client: Client, uploader: object) -> None:
     assert b"/admin/" not in client.get("/").content
     client.force_login(make.user("sam", is_staff=True))
@@ -79,8 +97,9 @@ def test_the_front_page_costs_the_same_for_many_rows(
         face = make.face()
         make.sighting(person=person, face=face)
         make.alert(watchlist=watchlist, person=person, face=face)
-    # Session, user, 2 × permissions; 2 × alerts; photos, faces, sightings; workers; 4 × the queue.
-    with django_assert_num_queries(14):
+    # Session, user, 2 × permissions; 3 × alerts; photos, faces, sightings, 2 × counts; workers; 4 × the queue; the rest
+    # is the version of the queue.
+    with django_assert_num_queries(31):
         assert client.get("/").status_code == 200
 
 
