@@ -19,7 +19,7 @@ installed = $(VENV)/installed-$(1)
 # Present while pip is at work: if it is found later, pip was interrupted and .venv is made anew.
 UNFINISHED := $(VENV)/unfinished
 
-.PHONY: help run demo test lint chaos bench lock clean environment runtime development peer photos
+.PHONY: help run demo test lint chaos bench screenshots lock clean environment runtime development peer photos
 
 help:  ## List what make can do here
 	@sed -nE 's/^([a-z]+):.*  ## (.*)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ chaos: development photos  ## Kill everything at random, and count what is lost:
 
 bench: development peer photos  ## Measure, and compare with the peer
 	@exec $(PY) -m bench
+
+screenshots: development photos  ## Take the pictures of the pages in docs/images anew
+	@exec $(PY) -m bench.screenshots
 
 # Pins stay as they are where pyproject.toml still allows them; `make lock UPGRADE=--upgrade` takes the newest.
 # pip's index, if one is configured, is used but not written down.

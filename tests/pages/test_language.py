@@ -96,7 +96,7 @@ def unmarked(html: str) -> list[str]:
 def marking() -> Iterator[None]:
     """That language, for every page of the test."""
     translation.activate("en")
-    trans_real._active.value = Marking()
+    trans_real._active.value = Marking()  # type: ignore[attr-defined]  # where Django keeps the language of a thread
     yield
     translation.deactivate()
 

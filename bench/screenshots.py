@@ -1,0 +1,179 @@
+"""The pictures of the pages in docs/images, taken in Chromium from an installation at work.
+
+    make screenshots
+
+An installation in a folder of its own gets people, a watch-list and photos through the API, and some photos that it
+must refuse. What is shown are works of the United States government and photos in the public domain (docs/demo.md).
+"""
+
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps
+from playwright.sync_api import Page, sync_playwright
+
+from demo import photos as demo_photos
+from demo import scene
+from tests.installation import ROOT, Installation
+from tests.pages.visiting import PASSWORD, sign_in
+
+IMAGES = ROOT / "docs" / "images"
+#: Whose names may be shown, and the photos that they are known by.
+PEOPLE = {
+    "Barack Obama": ("obama-2005.jpg", "obama-2009.jpg", "obama-2010.jpg"),
+    "Joe Biden": ("biden-2010.jpg",),
+    "Grace Hopper": ("hopper.jpg",),
+    "Eileen Collins": ("collins.png",),
+}
+WATCHED = ("Barack Obama", "Grace Hopper")
+UPLOADS = ("obama-2012.jpg", "ardern-2022.jpg", "macron-2025.jpg", "biden-2010.jpg", "coffee.png")
+#: Width and height of a picture, in pixels of the page; a phone's; pixels of the picture for each.
+DESK, PHONE, DENSITY = (1280, 800), (390, 760), 1.5
+#: Milliseconds until everything on a page is there.
+PATIENCE = 60_000
+#: A text file that says it is a photo.
+NOT_A_PHOTO = b"this is no photo"
+
+
+class Studio:
+    """The installation, and who takes the pictures."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.token = installation.token("olga", "manager")
+        installation.manage(
+            "shell",
+            "--command",
+            "from django.contrib.auth.models import User\n"
+            f"user = User.objects.get(username='olga'); user.set_password('{PASSWORD}')\n"
+            "user.is_staff = True; user.save()",
+        )
+
+    def furnish(self) -> None:
+        """Enrol people, watch for some, and let photos come in: some with them, some with others, one with none."""
+        people = {name: self._enrol(name, files) for name, files in PEOPLE.items()}
+        self.installation.post(
+            "/api/v1/watchlists/",
+            token=self.token,
+            name="Lobby",
+            people=[people[name] for name in WATCHED],
+        )
+        self._upload(_mirrored("hopper.jpg"), source="gate 1")
+        for number, name in enumerate(UPLOADS):
+            self._upload(demo_photos.path(name).read_bytes(), source=f"gate {number % 2 + 1}")
+        self.group = self._upload(scene.compose(), source="reception")
+
+    def _enrol(self, name: str, files: tuple[str, ...]) -> str:
+        person: dict[str, Any] = self.installation.post(
+            "/api/v1/people/", token=self.token, name=name
+        ).json()
+        for file in files:
+            self._send(
+                f"/api/v1/people/{person['id']}/photos/", demo_photos.path(file).read_bytes()
+            )
+        return str(person["id"])
+
+    def _upload(self, image: bytes, *, source: str) -> dict[str, Any]:
+        return self._send("/api/v1/photos/", image, source=source)
+
+    def _send(self, path: str, image: bytes, **fields: str) -> dict[str, Any]:
+        answer = self.installation.upload(path, image, token=self.token, **fields)
+        return self.installation.finished(answer.json(), token=self.token)
+
+    def person(self, name: str) -> str:
+        """Return the address of a person's page."""
+        found = self.installation.get(
+            f"/api/v1/people/?search={name.rsplit(maxsplit=1)[-1]}", token=self.token
+        ).json()
+        return f"/people/{found['results'][0]['id']}/"
+
+    @contextmanager
+    def page(self, size: tuple[int, int] = DESK, *, scheme: Any = "light") -> Iterator[Page]:
+        """Give a page on which olga has signed in."""
+        path = shutil.which("chromium") or shutil.which("chromium-browser")
+        with sync_playwright() as playwright:
+            arguments = ["--headless", "--no-sandbox", "--disable-gpu"]
+            browser = playwright.chromium.launch(executable_path=path, args=arguments)
+            page = browser.new_page(
+                viewport={"width": size[0], "height": size[1]},
+                color_scheme=scheme,
+                device_scale_factor=DENSITY,
+            )
+            page.goto(f"{self.installation.url}/login/")
+            sign_in(page)
+            page.get_by_text("olga").wait_for()
+            yield page
+            browser.close()
+
+    def shoot(self, page: Page, path: str, name: str) -> None:
+        """Take the picture of one page, once all of it is there."""
+        if path:
+            page.goto(self.installation.url + path)
+        page.wait_for_load_state("load")
+        page.wait_for_timeout(1500)
+        pixels = page.screenshot(animations="disabled")
+        with Image.open(io.BytesIO(pixels)) as picture:
+            # As few colours as a page has: a third of the bytes.
+            small = picture.convert("RGB").quantize(colors=256, method=Image.Quantize.MEDIANCUT)
+            small.save(IMAGES / f"{name}.png", optimize=True)
+        print(f"docs/images/{name}.png")
+
+
+def _mirrored(name: str) -> bytes:
+    """The photo as a mirror shows it: other bytes, the same face."""
+    with Image.open(demo_photos.path(name)) as photo:
+        return _jpeg(ImageOps.mirror(photo.convert("RGB")))
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def take(studio: Studio) -> None:
+    """Take all pictures."""
+    group = f"/photos/{studio.group['id']}/"
+    with studio.page() as page:
+        studio.shoot(page, "/", "front")
+        page.goto(f"{studio.installation.url}/upload/")
+        files = [
+            {"name": "door.jpg", "mimeType": "image/jpeg", "buffer": _mirrored("macron-2025.jpg")},
+            {"name": "hall.jpg", "mimeType": "image/jpeg", "buffer": _mirrored("obama-2012.jpg")},
+            {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": NOT_A_PHOTO},
+        ]
+        page.locator("#files").set_input_files(files)  # type: ignore[arg-type]
+        page.locator("#uploads > .done").nth(1).wait_for(timeout=PATIENCE)
+        studio.shoot(page, "", "upload")
+        studio.shoot(page, group, "photo")
+        studio.shoot(page, studio.person("Barack Obama"), "person")
+        studio.shoot(page, "/alerts/", "review")
+        studio.shoot(page, "/queue/", "queue")
+    with studio.page(scheme="dark") as page:
+        studio.shoot(page, "/alerts/", "review-dark")
+    with studio.page(PHONE) as page:
+        studio.shoot(page, "/alerts/", "review-phone")
+
+
+def main() -> int:
+    """Take the pictures; return the exit status."""
+    demo_photos.fetch(progress=print)
+    with tempfile.TemporaryDirectory(prefix="facewatch-screenshots-") as folder:
+        installation = Installation(Path(folder)).start()
+        try:
+            studio = Studio(installation)
+            studio.furnish()
+            take(studio)
+        finally:
+            installation.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
