@@ -7,6 +7,8 @@ that nobody noticed to be broken holds none for longer.
 """
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -44,6 +46,32 @@ def open_stream(look: Look, *, owner: object, page: str) -> "Stream | None":
     if older:
         older.close()
     return stream
+
+
+def end_with_process() -> None:
+    """Close every stream when this process is told to end; call it in the main thread, before the web server starts.
+
+    A web server that ends in order waits for its answers, and a stream would keep it for minutes. The server handles
+    the signals itself; of each one Python writes the number to a pipe.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(reader,), name="streams", daemon=True).start()
+
+
+def _watch(reader: int) -> None:
+    while numbers := os.read(reader, 64):
+        if {signal.SIGTERM, signal.SIGINT}.intersection(numbers):
+            close_all()
+
+
+def close_all() -> None:
+    """End every stream."""
+    with _lock:
+        streams = list(_open.values())
+    for stream in streams:
+        stream.close()
 
 
 def count() -> int:
