@@ -22,8 +22,8 @@ from recognition.events import photo_recognised
 from recognition.gallery import Gallery
 from recognition.models import Embedding, Face, KnownFace, Person, Photo, Sighting
 
-#: JPEG quality of the picture that is shown; faces are never read from it.
-PICTURE_QUALITY = 90
+#: JPEG quality of the picture that is shown, and of the small one; faces are never read from them.
+PICTURE_QUALITY, THUMBNAIL_QUALITY = 90, 80
 #: Longest side of the small picture, in pixels.
 THUMBNAIL_SIZE = 480
 #: Seconds after which the sweep takes a photo's publication in hand.
@@ -287,8 +287,11 @@ def _store_pictures(photo: Photo, picture: Picture) -> None:
     A photo of which no more was decoded to find its faces is shown at that size, which is at least 1,500 px.
     """
     pixels = picture.finest()
-    for name, longest in ((photo.picture_name, None), (photo.thumbnail_name, THUMBNAIL_SIZE)):
-        data = engines.encode_jpeg(pixels, longest=longest, quality=PICTURE_QUALITY)
+    for name, longest, quality in (
+        (photo.picture_name, None, PICTURE_QUALITY),
+        (photo.thumbnail_name, THUMBNAIL_SIZE, THUMBNAIL_QUALITY),
+    ):
+        data = engines.encode_jpeg(pixels, longest=longest, quality=quality)
         default_storage.save(name, ContentFile(data))
 
 
