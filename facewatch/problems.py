@@ -25,7 +25,7 @@ from alerts.review import StaleAlert
 from ledger import intake, leases
 from recognition.engine import ImageError
 from recognition.people import CannotMerge
-from recognition.photos import TooLarge
+from recognition.photos import KeyReused, TooLarge
 from recognition.searches import NoWorker, SearchFailed
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ TITLES = {
     "conflict": "Someone else changed the same thing at the same time",
     "database_unavailable": "The database does not answer",
     "disk_full": "The server's disk is full",
+    "idempotency_key_reused": "The key stands for another photo",
     "merged": "The person was merged into another",
     "method_not_allowed": "The method is not allowed here",
     "no_token": "The request carries no token",
@@ -122,6 +123,7 @@ SPEAKING: tuple[tuple[type[Exception], int, str], ...] = (
     (NoWorker, 504, "no_worker"),
     (CannotMerge, 409, "cannot_merge"),
     (StaleAlert, 412, "stale"),
+    (KeyReused, 422, "idempotency_key_reused"),
 )
 
 

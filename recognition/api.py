@@ -13,7 +13,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -34,6 +34,8 @@ from recognition.serializers import (
 
 #: What a multipart body may have besides the file, in bytes: boundaries, headers, small fields.
 ENVELOPE_BYTES = 100_000
+#: Characters of an Idempotency-Key.
+LONGEST_KEY = 255
 #: Seconds after which a client that does not wait should ask for a photo again.
 ASK_AGAIN_SECONDS = 1
 
@@ -97,6 +99,24 @@ def accepted(photo: Photo, *, created: bool, request: Request) -> Response:
     return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
 
 
+def idempotency_key(request: Request) -> str:
+    """Return the sender's key for what is sent, empty if there is none.
+
+    Draft draft-ietf-httpapi-idempotency-key-header-07: a structured string, in quotes; one without them is taken too.
+    Raises ValidationError for an empty key and one that is too long.
+    """
+    header = request.headers.get("Idempotency-Key")
+    if header is None:
+        return ""
+    key = header.strip()
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not key or len(key) > LONGEST_KEY or not key.isprintable():
+        text = f"Send 1 to {LONGEST_KEY} printable characters, different ones for each photo."
+        raise ValidationError({"Idempotency-Key": [text]})
+    return key
+
+
 def pixels(name: str, *, content_type: str, shown_as: str) -> FileResponse:
     """Return a stored picture. Raises NotReady if it is not there (yet)."""
     try:
@@ -137,12 +157,22 @@ class PhotoViewSet(
         return browsing.with_faces(access.visible_photos(self.request.user))
 
     @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key",
+                str,
+                OpenApiParameter.HEADER,
+                description=f"A text of your own for this photo, up to {LONGEST_KEY} characters: sent again under the"
+                " same key it is the first photo; another photo under it is refused (422).",
+            )
+        ],
         request={"multipart/form-data": Upload},
         responses={202: PhotoSerializer, 200: PhotoSerializer},
         extensions={
             "x-problems": {
                 400: "validation, unreadable_image, unsupported_format, too_many_pixels",
                 413: "too_large",
+                422: "idempotency_key_reused",
                 503: "backlog_full, disk_full",
             }
         },
@@ -155,8 +185,11 @@ class PhotoViewSet(
         stored = photos.store_photo(
             sent["image"],
             owner=request.user,
-            source=sent["source"],
-            captured_at=sent["captured_at"],
+            origin=photos.Origin(
+                source=sent["source"],
+                captured_at=sent["captured_at"],
+                key=idempotency_key(request),
+            ),
         )
         tasks.wake_photo(stored.photo)
         # A new photo has no faces to be fetched.

@@ -1,13 +1,18 @@
 """Which photos somebody may see, and what the pages show of them."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from recognition.models import Face, Person, Photo, Sighting
 
+#: Photos that are counted at the most: more than that is enough to know.
+MOST_COUNTED = 1000
+#: Photos whose sources are offered as filters.
+LATEST_SOURCES = 500
 #: Height of a label over a photo, as a share of the photo's longer side.
 LABEL_SHARE = 1 / 45
 #: A label whose face begins right of this share of the photo's width ends where its face ends.
@@ -21,19 +26,44 @@ def uploads(photos: "QuerySet[Photo]") -> "QuerySet[Photo]":
     return photos.filter(purpose=Photo.Purpose.UPLOAD)
 
 
-def filtered(
-    photos: "QuerySet[Photo]", *, stage: str = "", source: str = "", person: str = ""
-) -> "QuerySet[Photo]":
-    """Return the photos in a stage, from a source, on which somebody of such a name may be; empty means any."""
+def filtered(photos: "QuerySet[Photo]", *, chosen: Mapping[str, Any]) -> "QuerySet[Photo]":
+    """Return the photos that fit every filter of `forms.PhotoFilter` in `chosen`."""
     wanted = Q()
-    if stage:
-        wanted &= Q(stage=stage)
-    if source:
-        wanted &= Q(source=source)
-    if person:
-        named = Q(person__name__icontains=person) | Q(person__merged_into__name__icontains=person)
+    for name in ("stage", "source"):
+        if name in chosen:
+            wanted &= Q(**{name: chosen[name]})
+    if "since" in chosen:
+        wanted &= Q(created_at__gte=chosen["since"])
+    if "until" in chosen:
+        wanted &= Q(created_at__lt=chosen["until"])
+    if "person" in chosen:
+        named = _named(chosen["person"])
         wanted &= Q(Exists(Sighting.objects.filter(named, photo=OuterRef("pk"))))
+    if "faces" in chosen:
+        found = Q(Exists(Face.objects.filter(photo=OuterRef("pk"))))
+        # Of a photo that is not looked at yet nobody knows.
+        wanted &= found if chosen["faces"] == "with" else ~found & Q(stage=Photo.Stage.DONE)
     return photos.filter(wanted)
+
+
+def _named(person: str) -> Q:
+    """Return which sightings are of a person: the one with that id, or all with that in their name; merged ones too."""
+    try:
+        key = uuid.UUID(person)
+    except ValueError:
+        return Q(person__name__icontains=person) | Q(person__merged_into__name__icontains=person)
+    return Q(person=key) | Q(person__merged_into=key)
+
+
+def count(photos: "QuerySet[Photo]") -> int:
+    """Return how many photos there are, MOST_COUNTED + 1 for more: one query that stops there."""
+    return photos[: MOST_COUNTED + 1].count()
+
+
+def sources(photos: "QuerySet[Photo]") -> list[str]:
+    """Return the names of the sources that the latest photos come from."""
+    latest = photos.order_by("-created_at", "-id").values_list("source", flat=True)
+    return sorted(set(latest[:LATEST_SOURCES]) - {""})
 
 
 def with_faces(photos: "QuerySet[Photo]") -> "QuerySet[Photo]":

@@ -53,7 +53,7 @@ def store(path: Path, *, owner: Any, person: Person | None = None, source: str =
                 File(file, name=path.name),
                 owner=owner,
                 person=person,
-                source=source,
+                origin=photos.Origin(source=source),
                 bulk=True,
             )
     except ImageError as error:

@@ -12,29 +12,57 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True, kw_only=True)
 class Page(Generic[M]):
-    """Some rows, newest first; `older` is the cursor of the page after them, empty on the last."""
+    """Some rows, newest first; `older` and `newer` are the cursors of the pages beside it, empty at the ends.
+
+    `place` is the cursor before which this page stands: by it the same page is found again.
+    """
 
     rows: list[M]
     older: str
+    newer: str
+    place: str
 
 
-def newest_first(rows: "QuerySet[M]", *, before: str, size: int) -> Page[M]:
-    """Return up to `size` rows that are older than the cursor `before`, by `created_at` and `id`; one query.
+def newest_first(rows: "QuerySet[M]", *, before: str = "", after: str = "", size: int) -> Page[M]:
+    """Return up to `size` rows by `created_at` and `id`: those just older than `before`, or just newer than `after`.
 
-    An empty or senseless cursor gives the newest. Rows that came in since are never shown twice, and none is left out.
+    Empty or senseless cursors give the newest. Rows that came in since are never shown twice, and none is left out. One
+    query.
     """
-    if older_than := _older_than(before):
+    if not before and (from_here := _compared(after, "gt")):
+        found = list(rows.filter(from_here).order_by("created_at", "id")[: size + 1])
+        shown = found[size - 1 :: -1] if len(found) > size else found[::-1]
+        return Page(
+            rows=shown,
+            older=cursor(shown[-1]) if shown else "",
+            newer=cursor(shown[0]) if len(found) > size else "",
+            place=cursor(found[size]) if len(found) > size else "",
+        )
+    older_than = _compared(before, "lt")
+    if older_than:
         rows = rows.filter(older_than)
     found = list(rows.order_by("-created_at", "-id")[: size + 1])
     shown = found[:size]
-    return Page(rows=shown, older=_cursor(shown[-1]) if len(found) > size else "")
+    return Page(
+        rows=shown,
+        older=cursor(shown[-1]) if len(found) > size else "",
+        newer=cursor(shown[0]) if older_than and shown else "",
+        place=before if older_than else "",
+    )
 
 
-def _cursor(row: Any) -> str:
+def newer_than(rows: "QuerySet[M]", cursor: str) -> "QuerySet[M]":
+    """Return the rows that are newer than a cursor; all of them for one that is empty or makes no sense."""
+    newer = _compared(cursor, "gt")
+    return rows.filter(newer) if newer else rows
+
+
+def cursor(row: Any) -> str:
+    """Return the cursor of a row: its place in the list."""
     return f"{row.created_at.isoformat()}_{row.pk}"
 
 
-def _older_than(cursor: str) -> Q | None:
+def _compared(cursor: str, comparison: str) -> Q | None:
     moment, _, key = cursor.partition("_")
     try:
         created_at, pk = datetime.fromisoformat(moment), uuid.UUID(key)
@@ -42,4 +70,6 @@ def _older_than(cursor: str) -> Q | None:
         return None
     if created_at.tzinfo is None:
         return None
-    return Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=pk)
+    return Q(**{f"created_at__{comparison}": created_at}) | Q(
+        **{"created_at": created_at, f"id__{comparison}": pk}
+    )

@@ -100,6 +100,12 @@ class Photo(Work):
         help_text=_("Where it comes from, such as a camera's name."),
     )
     captured_at = models.DateTimeField(_("captured"), null=True, blank=True)
+    idempotency_key = models.CharField(
+        max_length=255,
+        blank=True,
+        editable=False,
+        help_text=_("By which the sender of a photo knows it; empty for none."),
+    )
     published_at = models.DateTimeField(
         null=True,
         editable=False,
@@ -124,6 +130,11 @@ class Photo(Work):
                 fields=["owner", "sha256"],
                 condition=Q(purpose="upload"),
                 name="photo_once_per_owner",
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="photo_once_per_key",
             ),
             models.UniqueConstraint(
                 fields=["person", "sha256"],

@@ -38,6 +38,23 @@ class TooLarge(Exception):
     """The file has more bytes than are accepted."""
 
 
+class KeyReused(Exception):
+    """The sender's key stands for another photo already."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a photo comes from: the source's name, when it was taken, and the key by which its sender knows it."""
+
+    source: str = ""
+    captured_at: datetime | None = None
+    key: str = ""
+
+
+#: Of a photo about which nothing is said.
+UNSAID = Origin()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stored:
     """A photo row, and whether this call made it or the same bytes were there already."""
@@ -51,15 +68,15 @@ def store_photo(
     *,
     owner: Any,
     person: Person | None = None,
-    source: str = "",
-    captured_at: datetime | None = None,
+    origin: Origin = UNSAID,
     bulk: bool = False,
 ) -> Stored:
     """Keep a photo, durably, for the workers; with `person` it is an enrolment. Decodes no pixels.
 
     `bulk` photos wait for all the others. The same bytes again, by the same owner or for the same person, give the
-    first photo. Raises `engine.ImageError` for what is not a photo we read, TooLarge, and `intake.Refused`; then
-    nothing is left behind. Call it outside a transaction. The caller wakes the worker (`tasks.wake_photo`).
+    first photo. Raises `engine.ImageError` for what is not a photo we read, TooLarge, KeyReused for other bytes under
+    a key, and `intake.Refused`; then nothing is left behind. Call it outside a transaction. The caller wakes the worker
+    (`tasks.wake_photo`).
     """
     admission.check_disk()
     if file.size > settings.MAX_UPLOAD_BYTES:
@@ -69,13 +86,11 @@ def store_photo(
     file.seek(0)
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     file.seek(0)
-    purpose = Photo.Purpose.ENROLMENT if person else Photo.Purpose.UPLOAD
-    same = {"person": person} if person else {"owner": owner}
-    if first := Photo.objects.filter(purpose=purpose, sha256=digest, **same).first():
+    if first := _first(digest, owner=owner, person=person, key=origin.key):
         return Stored(photo=first, created=False)
     photo = Photo(
         owner=owner,
-        purpose=purpose,
+        purpose=Photo.Purpose.ENROLMENT if person else Photo.Purpose.UPLOAD,
         person=person,
         stage=Photo.Stage.UPLOADED,
         format=info.format,
@@ -83,8 +98,9 @@ def store_photo(
         bytes=file.size,
         width=info.width,
         height=info.height,
-        source=source,
-        captured_at=captured_at,
+        source=origin.source,
+        captured_at=origin.captured_at,
+        idempotency_key=origin.key,
     )
     _store_original(photo, file)
     crashpoints.reach("photo: file written")
@@ -95,9 +111,9 @@ def store_photo(
             photo.priority = admission.priority(owner=owner, bulk=bulk)
             photo.save(force_insert=True)
     except IntegrityError:
-        # Somebody stored the same bytes between our look and our insert.
+        # Somebody stored the same bytes, or used the same key, between our look and our insert.
         delete_files([photo])
-        first = Photo.objects.filter(purpose=purpose, sha256=digest, **same).first()
+        first = _first(digest, owner=owner, person=person, key=origin.key)
         if first is None:
             raise
         return Stored(photo=first, created=False)
@@ -106,6 +122,19 @@ def store_photo(
         raise
     crashpoints.reach("photo: row stored")
     return Stored(photo=photo, created=True)
+
+
+def _first(digest: str, *, owner: Any, person: Person | None, key: str) -> Photo | None:
+    """Return the photo that was stored of the same bytes, or under the same key. Raises KeyReused."""
+    if key:
+        sent = Photo.objects.filter(owner=owner, idempotency_key=key).first()
+        if sent and sent.sha256 != digest:
+            raise KeyReused("Another photo was sent under this key. Use a new key for each photo.")
+        if sent:
+            return sent
+    purpose = Photo.Purpose.ENROLMENT if person else Photo.Purpose.UPLOAD
+    same = {"person": person} if person else {"owner": owner}
+    return Photo.objects.filter(purpose=purpose, sha256=digest, **same).first()
 
 
 def _store_original(photo: Photo, file: "File[Any]") -> None:

@@ -2,21 +2,20 @@
 
 import uuid
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
-from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ledger.intake import Refused
-from recognition import access, browsing, keyset, photos, tasks
-from recognition.engine import ImageError
+from recognition import access, browsing, incoming, keyset, live, photos, tasks
 from recognition.forms import PhotoFilter
 from recognition.models import Photo
 
@@ -24,8 +23,10 @@ from recognition.models import Photo
 RECENT_UPLOADS = 24
 #: Photos on one page of the list.
 PAGE_SIZE = 48
-#: What lets a user put somebody else's photo back to work.
-RETRY = "recognition.change_photo"
+#: Characters of a source's name.
+LONGEST_SOURCE = 100
+#: What lets a user put somebody else's photo back to work, and delete it.
+RETRY, DELETE = "recognition.change_photo", "recognition.delete_photo"
 
 
 @login_required
@@ -36,8 +37,8 @@ def upload(request: HttpRequest) -> HttpResponse:
     """Show the form and the user's latest uploads; a POST, from a browser without scripts, stores the files."""
     if request.method == "POST":
         files = request.FILES.getlist("image")
-        for file in files:
-            _store(request, file)
+        source = request.POST.get("source", "")[:LONGEST_SOURCE]
+        incoming.tell(request, incoming.take(files, owner=request.user, source=source))
         if not files:
             messages.error(request, _("Choose a photo first."))
         return redirect("recognition:upload")
@@ -47,6 +48,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         "views": [browsing.view_of(photo) for photo in recent],
         "most_bytes": str(settings.MAX_UPLOAD_BYTES),
         "most_megabytes": settings.MAX_UPLOAD_BYTES // 1_000_000,
+        "longest_source": LONGEST_SOURCE,
     }
     return render(request, "recognition/upload.html", context)
 
@@ -55,20 +57,52 @@ def upload(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def photo_list(request: HttpRequest) -> HttpResponse:
-    """List the photos that the user may see, newest first."""
-    form = PhotoFilter(request.GET)
-    chosen = form.chosen()
-    visible = browsing.filtered(browsing.uploads(access.visible_photos(request.user)), **chosen)
+    """List the photos that the user may see, newest first; a page that goes on is answered with the tiles alone."""
+    form, found = _filtered(request)
+    before, after = request.GET.get("before", ""), request.GET.get("after", "")
     page = keyset.newest_first(
-        browsing.with_faces(visible), before=request.GET.get("before", ""), size=PAGE_SIZE
+        browsing.with_faces(found), before=before, after=after, size=PAGE_SIZE
     )
     context = {
-        "form": form,
-        "is_filtered": bool(chosen),
         "views": [browsing.view_of(photo) for photo in page.rows],
         "older": page.older,
+        "newer": page.newer,
+        "place": page.place,
+        "query": _query(request.GET),
+    }
+    if getattr(request, "htmx", False):
+        return render(request, "recognition/tiles.html", context)
+    visible = browsing.uploads(access.visible_photos(request.user))
+    context |= {
+        "form": form,
+        "choices": [
+            (choice, _query(request.GET, without=choice.field))
+            for choice in form.choices_in_words()
+        ],
+        "count": browsing.count(found),
+        "most_counted": browsing.MOST_COUNTED,
+        "sources": browsing.sources(visible),
+        "top": keyset.cursor(page.rows[0]) if page.rows and not page.newer else "",
+        "photos_version": live.newest_upload(request.user),
     }
     return render(request, "recognition/photos.html", context)
+
+
+@login_required
+@never_cache
+@require_safe
+def new_photos(request: HttpRequest) -> HttpResponse:
+    """Say how many photos came in above the list that somebody looks at."""
+    _form, found = _filtered(request)
+    top = request.GET.get("top", "")
+    context = {
+        "top": top,
+        "new": browsing.count(keyset.newer_than(found, top)),
+        "most_counted": browsing.MOST_COUNTED,
+        "query": _query(request.GET),
+        "photos_version": live.newest_upload(request.user),
+    }
+    return render(request, "recognition/new_photos.html", context)
 
 
 @login_required
@@ -77,8 +111,22 @@ def photo_list(request: HttpRequest) -> HttpResponse:
 def photo(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
     """Show one photo with its faces; while it is in work the page takes itself again whenever that changed."""
     view = _view(request, photo_id)
-    may_retry = access.may(request.user, RETRY, photo=view.photo)
-    return render(request, "recognition/photo.html", {"view": view, "may_retry": may_retry})
+    _form, found = _filtered(request)
+    here = keyset.cursor(view.photo)
+    newer = keyset.newest_first(found.only("created_at"), after=here, size=1).rows
+    older = keyset.newest_first(found.only("created_at"), before=here, size=1).rows
+    query = _query(request.GET)
+    place = urlencode({"before": keyset.cursor(newer[0])}) if newer else ""
+    context = {
+        "view": view,
+        "newer": newer[0] if newer else None,
+        "older": older[0] if older else None,
+        "query": query,
+        "place": "&".join(filter(None, [query, place])),
+        "may_retry": access.may(request.user, RETRY, photo=view.photo),
+        "may_delete": access.may(request.user, DELETE, photo=view.photo),
+    }
+    return render(request, "recognition/photo.html", context)
 
 
 @login_required
@@ -86,7 +134,12 @@ def photo(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def photo_tile(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
     """Return one photo's tile alone."""
-    return render(request, "recognition/tile.html", {"view": _view(request, photo_id)})
+    context = {
+        "view": _view(request, photo_id),
+        "query": _query(request.GET),
+        "place": request.GET.get("place"),
+    }
+    return render(request, "recognition/tile.html", context)
 
 
 @login_required
@@ -104,25 +157,38 @@ def retry_photo(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
     return redirect("recognition:photo", photo_id)
 
 
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete_photo(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
+    """Ask whether a photo is to go, with all that came of it; a POST removes it."""
+    view = _view(request, photo_id)
+    if not access.may(request.user, DELETE, photo=view.photo):
+        raise PermissionDenied
+    if request.method != "POST":
+        return render(request, "recognition/delete_photo.html", {"view": view})
+    photos.delete_photos([view.photo])
+    messages.success(request, _("The photo is deleted."))
+    return redirect("recognition:photos")
+
+
 def _view(request: HttpRequest, photo_id: uuid.UUID) -> browsing.View:
     visible = access.visible_photos(request.user).select_related("owner", "person")
     return browsing.view_of(get_object_or_404(browsing.with_faces(visible), pk=photo_id))
 
 
-def _store(request: HttpRequest, file: "UploadedFile[Any]") -> None:
-    """Store one file and leave a message of what became of it."""
-    try:
-        stored = photos.store_photo(file, owner=request.user)
-    except (ImageError, photos.TooLarge) as error:
-        messages.error(request, f"{file.name}: {error}")
-    except Refused as error:
-        text = _("%(name)s: %(reason)s. Try again in %(seconds)d seconds.")
-        facts = {"name": file.name, "reason": error, "seconds": error.retry_after}
-        messages.error(request, text % facts)
-    else:
-        tasks.wake_photo(stored.photo)
-        if stored.created:
-            text = _("%(name)s is stored.")
-        else:
-            text = _("%(name)s was uploaded before; nothing is stored twice.")
-        messages.success(request, text % {"name": file.name})
+def _filtered(request: HttpRequest) -> "tuple[PhotoFilter, QuerySet[Photo]]":
+    """Return the filter of a request, and the uploads that the user may see and that fit it."""
+    form = PhotoFilter(request.GET)
+    visible = browsing.uploads(access.visible_photos(request.user))
+    return form, browsing.filtered(visible, chosen=form.chosen())
+
+
+def _query(asked: QueryDict, *, without: str = "") -> str:
+    """Return the filters of a request as a query string, but one of them."""
+    kept: list[tuple[str, Any]] = [
+        (name, asked[name])
+        for name in PhotoFilter.base_fields
+        if asked.get(name) and name != without
+    ]
+    return urlencode(kept)

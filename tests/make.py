@@ -28,10 +28,11 @@ def user(name: str = "uma", *, role: str = "", **fields: Any) -> Any:
     return made
 
 
-def upload(name: str, *, owner: Any = None, person: Person | None = None, **fields: Any) -> Photo:
+def upload(name: str, *, owner: Any = None, person: Person | None = None, **origin: Any) -> Photo:
     """A stored photo of the demo's, waiting for a worker; an enrolment with `person`."""
     content = ContentFile(demo_photos.path(name).read_bytes(), name=name)
-    return photos.store_photo(content, owner=owner, person=person, **fields).photo
+    origin_said = photos.Origin(**origin)
+    return photos.store_photo(content, owner=owner, person=person, origin=origin_said).photo
 
 
 def recognised(photo: Photo, *, engine: Engine, known: Gallery) -> Photo:

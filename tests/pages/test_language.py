@@ -119,7 +119,7 @@ def addresses(db: None, operator: Any) -> list[str]:
     watchlist = make.watchlist("Lobby", people=(person,))
     alert = make.alert(watchlist=watchlist, person=person, face=face)
     return [
-        *("/", "/upload/", "/photos/", "/photos/?stage=failed&source=no"),
+        *("/", "/upload/", "/photos/", "/photos/?stage=failed&source=gate+2&faces=with"),
         *(f"/photos/{photo.pk}/" for photo in (face.photo, waiting, failed)),
         *("/alerts/", f"/alerts/{alert.pk}/"),
     ]
