@@ -71,7 +71,8 @@ def _in_words(field: Any, value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(field, forms.ChoiceField):
-        return str(dict(field.choices)[value])
+        choices: Any = field.choices
+        return str(dict(choices)[value])
     return _name_of(value)
 
 

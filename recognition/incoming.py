@@ -35,7 +35,11 @@ class Intake:
 
 
 def take(
-    files: Iterable[UploadedFile], *, owner: Any, person: Person | None = None, source: str = ""
+    files: "Iterable[UploadedFile[Any]]",
+    *,
+    owner: Any,
+    person: Person | None = None,
+    source: str = "",
 ) -> Intake:
     """Store the files, as enrolments with `person`, and wake the workers for them; call it outside a transaction."""
     intake = Intake()

