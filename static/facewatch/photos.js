@@ -9,8 +9,10 @@ const LOOK_EVERY = 250;
 
 let looking = 0;
 
-/** Return the first tile that is seen. */
-function firstSeen() {
+/** Return the tile by which the place is named: the one with the focus if it is seen, else the first that is. */
+function seen() {
+  const box = opened()?.getBoundingClientRect();
+  if (box && box.bottom > HEAD && box.top < window.innerHeight) return opened();
   return [...grid.querySelectorAll(".tile")].find((tile) => tile.getBoundingClientRect().bottom > HEAD + 20);
 }
 
@@ -31,7 +33,7 @@ function opened() {
 
 function look() {
   looking = 0;
-  const tile = firstSeen();
+  const tile = seen();
   if (tile) name(tile);
 }
 

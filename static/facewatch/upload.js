@@ -310,7 +310,9 @@ async function accept(one, request) {
     const answer = await fetch(words.tile.replace("00000000-0000-0000-0000-000000000000", id));
     const body = document.createElement("template");
     body.innerHTML = await answer.text();
-    live = body.content.querySelector(".tile");
+    const tile = body.content.querySelector(".tile");
+    // Into this document first: a preview that is moved to another one would be loaded again.
+    live = tile && document.importNode(tile, true);
   } catch {
     // The photo is stored; what became of it shows when the page is loaded anew.
   }
