@@ -14,6 +14,7 @@ import dlib
 import numpy as np
 
 from recognition.engine import merging, views
+from recognition.engine.eyes import eyes
 from recognition.engine.pictures import Picture, as_picture
 from recognition.engine.thresholds import THRESHOLDS
 from recognition.engine.types import (
@@ -266,12 +267,8 @@ def _merge(sights: list["_Sight"]) -> list["_Sight"]:
 
 
 def _keypoints(landmarks: Landmarks) -> Keypoints:
-    """Return the centres of the eyes, each between its two corners, and the nose."""
-    return Keypoints(
-        left_eye=_point(landmarks[2:4].mean(axis=0)),
-        right_eye=_point(landmarks[0:2].mean(axis=0)),
-        nose=_point(landmarks[4]),
-    )
+    left, right = eyes(DlibResnet.name, landmarks)
+    return Keypoints(left_eye=left, right_eye=right, nose=_point(landmarks[4]))
 
 
 def _point(pair: Landmarks) -> Point:

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from recognition.engine import graphs, merging, views, yunet
+from recognition.engine.eyes import eyes
 from recognition.engine.pictures import Picture, as_picture
 from recognition.engine.thresholds import THRESHOLDS
 from recognition.engine.types import (
@@ -405,12 +406,8 @@ def _describe(row: Row, *, picture: Picture) -> Detection | None:
 
 
 def _keypoints(landmarks: Landmarks) -> Keypoints:
-    """Return the eyes and the nose; YuNet names the eye that is on the left of the picture first."""
-    return Keypoints(
-        left_eye=_point(landmarks[0]),
-        right_eye=_point(landmarks[1]),
-        nose=_point(landmarks[2]),
-    )
+    left, right = eyes(OpencvSface.name, landmarks)
+    return Keypoints(left_eye=left, right_eye=right, nose=_point(landmarks[2]))
 
 
 def _point(pair: Landmarks) -> Point:
