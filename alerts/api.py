@@ -119,7 +119,7 @@ class AlertViewSet(
         extensions={"x-problems": {412: "stale", 428: "precondition_required"}},
     )
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Confirm or dismiss an alert as you have read it, or change that verdict."""
+        """Confirm or dismiss an alert as you have read it, set it aside, or change or take back that verdict."""
         alert = self.get_object()
         if "If-Match" not in request.headers:
             raise PreconditionRequired

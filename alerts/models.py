@@ -93,6 +93,7 @@ class Alert(models.Model):
         OPEN = "open", _("open")
         CONFIRMED = "confirmed", _("confirmed")
         DISMISSED = "dismissed", _("dismissed")
+        UNSURE = "unsure", _("can't tell")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     watchlist = models.ForeignKey(WatchList, models.CASCADE, related_name="alerts")
@@ -124,7 +125,7 @@ class Alert(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(status="open", reviewed_at=None)
-                | Q(status__in=["confirmed", "dismissed"], reviewed_at__isnull=False),
+                | Q(status__in=["confirmed", "dismissed", "unsure"], reviewed_at__isnull=False),
                 name="alert_reviewed_unless_open",
             ),
         ]
@@ -141,6 +142,11 @@ class Alert(models.Model):
     def etag(self) -> str:
         """The value of the ETag header and of If-Match, with its quotes."""
         return f'"{self.version}"'
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether its numbers are kept from the reviewers until one of them has answered."""
+        return settings.BLIND_REVIEW and self.status == self.Status.OPEN
 
 
 class Outgoing(Work):

@@ -13,15 +13,17 @@ class StaleAlert(Exception):
 
 
 def decide(alert: Alert, *, status: str, reason: str = "", by: Any, version: int) -> Alert:
-    """Confirm or dismiss the alert as the reviewer saw it, or change that verdict; return it as it is now.
+    """Confirm, dismiss or set aside the alert as the reviewer saw it, or change that verdict; return it as it is now.
 
-    `version` is the one that the reviewer saw. Raises StaleAlert if it is no longer the alert's.
+    `open` takes a verdict back: the alert waits again, and nobody has reviewed it. `version` is the one that the
+    reviewer saw. Raises StaleAlert if it is no longer the alert's.
     """
+    taken_back = status == Alert.Status.OPEN
     changed = Alert.objects.filter(pk=alert.pk, version=version).update(
         status=status,
         reason=reason,
-        reviewed_by=by,
-        reviewed_at=None if status == Alert.Status.OPEN else timezone.now(),
+        reviewed_by=None if taken_back else by,
+        reviewed_at=None if taken_back else timezone.now(),
         version=F("version") + 1,
     )
     if not changed:

@@ -77,9 +77,9 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
 
 
 class VerdictSerializer(serializers.Serializer[Any]):
-    """What an operator makes of an alert."""
+    """What an operator makes of an alert; `unsure` sets it aside for a second look, `open` takes a verdict back."""
 
-    status = serializers.ChoiceField(choices=[Alert.Status.CONFIRMED, Alert.Status.DISMISSED])
+    status = serializers.ChoiceField(choices=Alert.Status.choices)
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=2000)
 
 

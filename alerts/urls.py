@@ -6,6 +6,9 @@ from alerts import views
 
 app_name = "alerts"
 urlpatterns = [
-    path("alerts/", views.alert_list, name="alerts"),
+    path("alerts/", views.review_next, name="alerts"),
+    path("alerts/all/", views.alert_list, name="all"),
     path("alerts/<uuid:alert_id>/", views.alert, name="alert"),
+    path("alerts/<uuid:alert_id>/next/", views.next_alert, name="next"),
+    path("alerts/<uuid:alert_id>/previous/", views.previous_alert, name="previous"),
 ]

@@ -87,6 +87,12 @@ VARIABLES: tuple[Variable, ...] = (
         "40 px, `thorough` all of 24 px (engine `opencv`; see models.md for the cost, and for `dlib`).",
     ),
     Variable(
+        name="FACEWATCH_BLIND_REVIEW",
+        default="on",
+        help="Reviewers answer before they see the distance, the margin and the runner-up of a possible sighting. off: "
+        "they see them from the start, and an answer leads straight on to the next.",
+    ),
+    Variable(
         name="FACEWATCH_MAX_BACKLOG",
         default="100000",
         help="Unfinished photos from which on uploads are refused with 503 and Retry-After.",

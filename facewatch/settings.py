@@ -142,6 +142,8 @@ WORKERS = env.int("FACEWATCH_WORKERS", default=os.cpu_count() or 1)
 ENGINE = env.str("FACEWATCH_ENGINE", default="opencv")
 #: How closely photos are looked at; checked by `recognition.checks`.
 DETAIL = env.str("FACEWATCH_DETAIL", default="balanced")
+#: Whether reviewers see how near a face is only after they have said what they see themselves.
+BLIND_REVIEW = env.bool("FACEWATCH_BLIND_REVIEW", default=True)
 #: What a consumer calls before its workers start, so that they share the models.
 WORKER_LOADS = "recognition.loaded.start"
 

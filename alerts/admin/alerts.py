@@ -20,7 +20,11 @@ from alerts.models import Alert
 from recognition.admin import pictures
 
 #: The verdict that each button of the form stands for.
-BUTTONS = {"_confirm": Alert.Status.CONFIRMED, "_dismiss": Alert.Status.DISMISSED}
+BUTTONS = {
+    "_confirm": Alert.Status.CONFIRMED,
+    "_dismiss": Alert.Status.DISMISSED,
+    "_unsure": Alert.Status.UNSURE,
+}
 
 
 class VerdictForm(forms.ModelForm):

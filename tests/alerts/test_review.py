@@ -1,6 +1,7 @@
 """An operator's verdict never overwrites another's."""
 
 import pytest
+from django.db import IntegrityError
 
 from alerts import review
 from alerts.models import Alert
@@ -45,4 +46,15 @@ def test_a_verdict_can_be_taken_back(alert: Alert) -> None:
     operator = make.user()
     review.decide(alert, status="confirmed", by=operator, version=1)
     reopened = review.decide(alert, status="open", by=operator, version=2)
-    assert (reopened.status, reopened.reviewed_at) == ("open", None)
+    assert (reopened.status, reopened.reviewed_by, reopened.reviewed_at) == ("open", None, None)
+
+
+def test_what_cannot_be_told_is_reviewed_and_no_longer_open(alert: Alert) -> None:
+    aside = review.decide(alert, status="unsure", by=make.user(), version=1)
+    assert (aside.status, aside.is_blind) == ("unsure", False)
+    assert aside.reviewed_at is not None
+
+
+def test_the_database_refuses_an_unsure_alert_that_nobody_reviewed(alert: Alert) -> None:
+    with pytest.raises(IntegrityError):
+        Alert.objects.update(status="unsure")

@@ -218,7 +218,7 @@ class TestVerdicts:
         body = sent or {"status": "confirmed", "reason": "It is her."}
         return client.patch(f"{ALERTS}{alert.pk}/", body, format="json", headers=headers)
 
-    @pytest.mark.parametrize("status", ["confirmed", "dismissed"])
+    @pytest.mark.parametrize("status", ["confirmed", "dismissed", "unsure"])
     def test_is_stored_with_who_and_when(
         self, operator: APIClient, alert: Alert, status: str
     ) -> None:
@@ -253,7 +253,24 @@ class TestVerdicts:
         second = self.decide(operator, alert, first["ETag"], status="dismissed", reason="A twin.")
         assert (second.json()["status"], second["ETag"]) == ("dismissed", '"3"')
 
-    @pytest.mark.parametrize("status", ["open", "perhaps", None])
+    def test_a_verdict_can_be_taken_back(self, operator: APIClient, alert: Alert) -> None:
+        first = self.decide(operator, alert)
+        answer = self.decide(operator, alert, first["ETag"], status="open")
+        body = answer.json()
+        assert (answer.status_code, answer["ETag"]) == (200, '"3"')
+        assert (body["status"], body["reason"]) == ("open", "")
+        assert (body["reviewed_by"], body["reviewed_at"]) == (None, None)
+
+    def test_a_verdict_that_another_changed_is_not_taken_back(
+        self, operator: APIClient, client_of: Any, alert: Alert
+    ) -> None:
+        first = self.decide(operator, alert)
+        self.decide(client_of("operator", "olaf"), alert, first["ETag"], status="unsure")
+        problem(self.decide(operator, alert, first["ETag"], status="open"), 412, "stale")
+        alert.refresh_from_db()
+        assert alert.status == "unsure"
+
+    @pytest.mark.parametrize("status", ["perhaps", None])
     def test_anything_else_is_no_verdict(
         self, operator: APIClient, alert: Alert, status: Any
     ) -> None:

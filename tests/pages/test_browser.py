@@ -281,24 +281,3 @@ def test_every_page_is_accessible_and_fits_a_phone(
     # The last is the page of what is not there, and its status is said in the console.
     assert [text for text in complaints if "status of 404" not in text] == []
     complaints.clear()
-
-
-def test_an_alert_is_found_looked_at_and_confirmed(
-    signed_in: Page, installation: Installation, token: str, alert: dict[str, Any]
-) -> None:
-    page = signed_in
-    page.get_by_role("link", name="Alerts", exact=True).click()
-    page.locator(f'a[href="/alerts/{alert["id"]}/"]').click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text(
-        "Possible sighting of Jacinda Ardern"
-    )
-    for picture in page.locator(".pair img, .picture img").all():
-        expect(picture).not_to_have_js_property("naturalWidth", 0)
-    expect(page.locator(".boxes rect")).to_have_count(1)
-    page.get_by_label("Reason (optional)").fill("The same person")
-    page.get_by_role("button", name="Confirm").click()
-    expect(page.get_by_role("status")).to_have_text("The alert is confirmed.")
-    now = installation.get(f"/api/v1/alerts/{alert['id']}/", token=token).json()
-    assert (now["status"], now["reason"]) == ("confirmed", "The same person")
-    page.goto(f"{installation.url}/alerts/?status=open")
-    expect(page.locator(f'a[href="/alerts/{alert["id"]}/"]')).to_have_count(0)

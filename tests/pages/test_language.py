@@ -57,7 +57,7 @@ class Sayings(HTMLParser):
         self._silent = 0
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self._silent += tag in ("script", "style", "code", "time")
+        self._silent += tag in ("script", "style", "code", "kbd", "time")
         self.found += [
             value
             for name, value in attributes
@@ -69,7 +69,7 @@ class Sayings(HTMLParser):
         ]
 
     def handle_endtag(self, tag: str) -> None:
-        self._silent -= tag in ("script", "style", "code", "time")
+        self._silent -= tag in ("script", "style", "code", "kbd", "time")
 
     def handle_data(self, data: str) -> None:
         if not self._silent:
@@ -121,7 +121,7 @@ def addresses(db: None, operator: Any) -> list[str]:
     return [
         *("/", "/upload/", "/photos/", "/photos/?stage=failed&source=gate+2&faces=with"),
         *(f"/photos/{photo.pk}/" for photo in (face.photo, waiting, failed)),
-        *("/alerts/", f"/alerts/{alert.pk}/"),
+        *("/alerts/", "/alerts/all/", f"/alerts/{alert.pk}/"),
     ]
 
 
