@@ -2,7 +2,7 @@
 
 import uuid
 
-from django.db import transaction
+from django.db.models import QuerySet
 
 from alerts import sending
 from alerts.channels import Notice
@@ -25,11 +25,17 @@ def send_again(delivery: Delivery) -> bool:
 
     False if it is in another stage. The caller wakes the worker (`tasks.wake_delivery`).
     """
-    with transaction.atomic():
-        again = sending.send_again(delivery)
-        if again:
-            Delivery.objects.filter(pk=delivery.pk).update(digest=None)
-    return again
+    return bool(send_all_again(Delivery.objects.filter(pk=delivery.pk)))
+
+
+def send_all_again(rows: "QuerySet[Delivery]") -> int:
+    """The same for many, in one statement; return how many."""
+    return sending.send_all_again(rows, digest=None)
+
+
+def not_told() -> "QuerySet[Delivery]":
+    """Return the deliveries to send again by themselves: without those that a digest failed to tell."""
+    return Delivery.objects.filter(digest=None)
 
 
 def give_up_the_expired() -> int:

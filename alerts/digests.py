@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from alerts import sending
@@ -90,12 +90,24 @@ def send_again(digest: Digest) -> bool:
 
     False if it is in another stage. The caller wakes the worker (`tasks.wake_digest`).
     """
+    return bool(send_all_again(Digest.objects.filter(pk=digest.pk)))
+
+
+def send_all_again(rows: "QuerySet[Digest]") -> int:
+    """The same for many, in three statements for each end that they came to; return how many."""
+    return sum(_send_again(rows, fate=fate) for fate in sending.SENT_AGAIN)
+
+
+def _send_again(rows: "QuerySet[Digest]", *, fate: str) -> int:
+    mark = uuid.uuid4()
     with transaction.atomic():
-        fate = Digest.objects.select_for_update().values_list("stage", flat=True).get(pk=digest.pk)
-        if not sending.send_again(digest):
-            return False
-        digest.deliveries.filter(stage=fate).update(stage=Stage.BATCHED, finished_at=None)
-    return True
+        # What has the mark is locked, and of that fate until the end, whatever comes to the same end meanwhile.
+        rows.filter(stage=fate).update(lease_token=mark)
+        marked = rows.filter(stage=fate, lease_token=mark)
+        Delivery.objects.filter(digest__in=marked.values("pk"), stage=fate).update(
+            stage=Stage.BATCHED, finished_at=None
+        )
+        return sending.send_all_again(marked)
 
 
 def give_up_the_expired() -> int:

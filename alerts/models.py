@@ -197,6 +197,12 @@ class Digest(Outgoing):
                 name="digest_unsent",
             ),
             models.Index(fields=["-created_at", "-id"], name="digest_newest_first"),
+            models.Index(fields=["finished_at", "stage"], name="digest_finished"),
+            models.Index(
+                fields=["stage", "error_code", "finished_at"],
+                condition=Q(stage="failed") | Q(stage="unknown"),
+                name="digest_not_told",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -240,6 +246,12 @@ class Delivery(Outgoing):
                 name="delivery_unsent",
             ),
             models.Index(fields=["-created_at", "-id"], name="delivery_newest_first"),
+            models.Index(fields=["finished_at", "stage"], name="delivery_finished"),
+            models.Index(
+                fields=["stage", "error_code", "finished_at"],
+                condition=Q(stage="failed") | Q(stage="unknown"),
+                name="delivery_not_told",
+            ),
         ]
 
     def __str__(self) -> str:

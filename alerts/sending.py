@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from alerts import outages
@@ -34,6 +35,8 @@ NOT_WANTED = "not_wanted"
 AT_MOST_ONCE, AT_LEAST_ONCE = "at_most_once", "at_least_once"
 
 Stage = Outgoing.Stage
+#: Ends after which staff may have a row sent again.
+SENT_AGAIN = (Stage.FAILED, Stage.UNKNOWN, Stage.DROPPED)
 
 
 def send(
@@ -95,21 +98,22 @@ def send_again(row: Outgoing) -> bool:
 
     Staff decides that: what is `unknown` may have arrived. The caller wakes the worker.
     """
-    ended = (Stage.FAILED, Stage.UNKNOWN, Stage.DROPPED)
-    return bool(
-        type(row)
-        ._default_manager.filter(pk=row.pk, stage__in=ended)
-        .update(
-            stage=Stage.PENDING,
-            failed_stage="",
-            attempts=0,
-            next_try_at=timezone.now(),
-            lease_token=None,
-            lease_until=None,
-            error_code="",
-            error_detail="",
-            finished_at=None,
-        )
+    return bool(send_all_again(type(row)._default_manager.filter(pk=row.pk)))
+
+
+def send_all_again(rows: "QuerySet[Any]", **fields: Any) -> int:
+    """Put those of these rows that came to such an end back to `pending`, in one statement; return how many."""
+    return rows.filter(stage__in=SENT_AGAIN).update(
+        stage=Stage.PENDING,
+        failed_stage="",
+        attempts=0,
+        next_try_at=timezone.now(),
+        lease_token=None,
+        lease_until=None,
+        error_code="",
+        error_detail="",
+        finished_at=None,
+        **fields,
     )
 
 

@@ -8,7 +8,7 @@ from huey import crontab
 
 from alerts import deliveries, digests, watch
 from alerts.models import Delivery, Digest
-from ledger import crashpoints, windows
+from ledger import crashpoints, pauses, windows
 from ledger.queues import DELIVER, PERIODIC, huey, wake
 
 #: Seconds between two looks for digests that are due.
@@ -29,7 +29,12 @@ def send_digest(digest_id: str) -> None:
 
 @huey.periodic_task(crontab(minute="*"), expires=55, priority=PERIODIC)
 def send_due_digests() -> None:
-    """Open the digests that are due; once a minute, however many consumers run."""
+    """Open the digests that are due; once a minute, however many consumers run.
+
+    None while they are paused: the first one after that tells everything at once.
+    """
+    if pauses.is_paused(pauses.subject_of(Digest, Digest.Stage.PENDING)):
+        return
     now = timezone.now()
     if windows.enter("digests", seconds=DIGEST_LOOK_SECONDS, now=now):
         crashpoints.reach("window: entered")

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from alerts.api import AlertViewSet, SubscriptionViewSet, WatchListViewSet
 from alerts.outgoing_api import DeliveryViewSet, DigestViewSet
 from facewatch.tokens import TokenView
+from ledger.api import PauseView
 from recognition.api import FaceViewSet, PhotoViewSet, QueueView, SearchView
 from recognition.people_api import PersonViewSet
 
@@ -33,5 +34,6 @@ urlpatterns = [
     *router.urls,
     path("search/", SearchView.as_view(), name="search"),
     path("queue/", QueueView.as_view(), name="queue"),
+    path("queue/pauses/<str:subject>/", PauseView.as_view(), name="pause"),
     path("token/", TokenView.as_view(), name="token"),
 ]

@@ -52,6 +52,7 @@ TITLES = {
     "not_found": "There is no such thing",
     "not_ready": "The picture is not ready yet",
     "parse_error": "The request cannot be read",
+    "paused": "It is paused",
     "permission_denied": "You may not do this",
     "precondition_required": "The request must say which version it changes",
     "server_error": "The server failed",

@@ -44,6 +44,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "alerts.view_digest",
         "alerts.change_digest",
         "ledger.view_worker",
+        "ledger.change_pause",
     ),
 }
 

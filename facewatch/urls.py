@@ -22,6 +22,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("", include("recognition.urls")),
     path("", include("alerts.urls")),
+    path("", include("ledger.urls")),
 ]
 
 handler400 = "facewatch.problems.bad_request"

@@ -64,11 +64,11 @@ def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
 
     def before(task: Task) -> None:
         close_old_connections()
-        heartbeat[0].doing = f"{task.name} {' '.join(map(str, task.args))}".strip()
+        heartbeat[0].begin(f"{task.name} {' '.join(map(str, task.args))}".strip())
 
     def after(task: Task, value: object, error: BaseException | None) -> None:
         deadline.stop()
-        heartbeat[0].doing = ""
+        heartbeat[0].end()
         close_old_connections()
 
     queues.huey.on_startup(name="heartbeat")(_or_exit(start_up))

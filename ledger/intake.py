@@ -1,4 +1,4 @@
-"""Whether more is taken in: not while too much is unprocessed, and not while the disk is nearly full."""
+"""Whether more is taken in: not while it is paused, too much is unprocessed, or the disk is nearly full."""
 
 import random
 import shutil
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
-from ledger import backlog
+from ledger import backlog, pauses
 from ledger.models import Work
 
 #: Once closed, intake opens again at this share of the limit of rows, and at this share of the free space wanted.
@@ -19,6 +20,8 @@ SHORTEST_WAIT, LONGEST_WAIT = 5, 300
 JITTER = 0.25
 #: Seconds after which to look again for room on the disk: nobody knows when there will be some.
 DISK_WAIT = 60
+#: Seconds after which to ask again whether a pause is over: nobody knows when it will be.
+PAUSE_WAIT = 60
 
 
 class Refused(Exception):
@@ -46,6 +49,15 @@ class DiskFull(Refused):
         super().__init__("The server's disk is full", retry_after=wait(DISK_WAIT))
 
 
+class Paused(Refused):
+    """Staff has paused it; the text has their reason, if they gave one."""
+
+    code = "paused"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, retry_after=wait(PAUSE_WAIT))
+
+
 class Gate:
     """Remembers that intake was closed until it may open: closing and opening at one mark would flutter."""
 
@@ -61,6 +73,16 @@ class Gate:
             elif enough_room:
                 self._closed = False
             return self._closed
+
+
+def check_pause(subject: str) -> None:
+    """Raise Paused while the subject is paused; one query."""
+    pause = pauses.find(subject)
+    if pause is None:
+        return
+    facts = {"name": pauses.NAMES[subject], "reason": pause.reason.rstrip(".")}
+    text = _("%(name)s is paused: %(reason)s") if pause.reason else _("%(name)s is paused")
+    raise Paused(text % facts)
 
 
 def check_rows(model: type[Work], *, gate: Gate, limit: int, reserve: int, mine: Q) -> None:

@@ -9,7 +9,7 @@ from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
 from huey.api import TaskWrapper
 
-from ledger import leases
+from ledger import leases, pauses
 from ledger.models import Work
 
 
@@ -20,6 +20,13 @@ class Kind:
     model: type[Work]
     stage: str
     task: TaskWrapper
+    #: What the work on such rows is called.
+    name: Any
+
+    @property
+    def subject(self) -> str:
+        """What pauses call the work on such rows."""
+        return pauses.subject_of(self.model, self.stage)
 
     @property
     def urgency(self) -> int:
@@ -31,18 +38,18 @@ class Kind:
         return self.model._default_manager.filter(stage=self.stage)
 
     def ready(self) -> "QuerySet[Any]":
-        """Return the rows that nobody holds and whose time has come."""
+        """Return the rows that nobody holds and whose time has come; none while the stage is paused."""
         now = timezone.now()
-        return self.rows().filter(leases.free(now), leases.due(now))
+        return self.rows().filter(leases.free(now), leases.due(now), pauses.running(self.subject))
 
     def count(self) -> dict[str, Any]:
         """Return how many rows are `ready`, `leased` and `waiting` (for their next try), and the oldest's age."""
         now = timezone.now()
         free, due = leases.free(now), leases.due(now)
         counts = self.rows().aggregate(
-            ready=Count("pk", filter=free & due),
-            leased=Count("pk", filter=~free),
-            waiting=Count("pk", filter=free & ~due),
+            ready=Count("stage", filter=free & due),
+            leased=Count("stage", filter=~free),
+            waiting=Count("stage", filter=free & ~due),
             oldest=Min("created_at"),
         )
         oldest = counts.pop("oldest")
@@ -55,9 +62,11 @@ KINDS: list[Kind] = []
 CHORES: dict[str, Callable[[], int]] = {}
 
 
-def register(*, model: type[Work], stage: str, task: TaskWrapper) -> None:
-    """Make rows of `model` in `stage` known to the sweep and the queue's state."""
-    KINDS.append(Kind(model=model, stage=stage, task=task))
+def register(*, model: type[Work], stage: str, task: TaskWrapper, name: Any) -> None:
+    """Make rows of `model` in `stage` known to the sweep, to the queue's state, and as something that can be paused."""
+    kind = Kind(model=model, stage=stage, task=task, name=name)
+    KINDS.append(kind)
+    pauses.NAMES[kind.subject] = name
 
 
 def finished_since(model: type[Work], *, seconds: int) -> int:

@@ -1,4 +1,4 @@
-"""Claim, finish, fail: who works on a row, decided by compare-and-set in the database.
+"""Claim, finish, fail, try again: who works on a row, decided by compare-and-set in the database.
 
 One worker at most holds a row. A worker that dies leaves a lease that expires; one that stalls and comes back finds
 its token gone and must drop what it did (`LeaseLost`).
@@ -16,10 +16,10 @@ from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from ledger import crashpoints, deadline
+from ledger import crashpoints, deadline, pauses
 from ledger.models import Work
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,8 @@ class Lease(Generic[W]):
 def claim(model: type[W], pk: object, *, stage: str) -> Lease[W] | None:
     """Return a lease on the row if it waits in `stage` now, else None: a second claim is told None.
 
-    Counts an attempt. A row whose attempts are used up is never claimed; the sweep makes it `failed`.
+    So is everybody while the stage is paused. Counts an attempt. A row whose attempts are used up is never claimed; the
+    sweep makes it `failed`.
     """
     crashpoints.reach("lease: not yet claimed")
     deadline.start(settings.LEASE_SECONDS)
@@ -72,6 +73,7 @@ def claim(model: type[W], pk: object, *, stage: str) -> Lease[W] | None:
     token = uuid.uuid4()
     claimed = (
         model._default_manager.filter(free(now), due(now), pk=pk, stage=stage)
+        .filter(pauses.running(pauses.subject_of(model, stage)))
         .filter(attempts__lt=model.MAX_ATTEMPTS)
         .update(
             lease_token=token,
@@ -196,10 +198,15 @@ def _record(lease: Lease[Any], error: Exception) -> None:
         fail(lease, code="server_error", detail=detail, permanent=False)
 
 
-def retry(model: type[Work], pk: object) -> bool:
+def retry(model: type[W], pk: object) -> bool:
     """Put a `failed` row back to the stage that it failed in, with all its attempts; False if it is not failed."""
-    return bool(
-        model._default_manager.filter(pk=pk, stage=model.FAILED)
+    return bool(retry_all(model._default_manager.filter(pk=pk)))
+
+
+def retry_all(rows: "QuerySet[W]") -> int:
+    """Put those of these rows that are `failed` back to where each failed, in one statement; return how many."""
+    return (
+        rows.filter(stage=rows.model.FAILED)
         .exclude(failed_stage="")
         .update(
             stage=F("failed_stage"),

@@ -1,7 +1,8 @@
-"""The abstract unit of work, the workers, and the windows of periodic jobs."""
+"""The abstract unit of work, the workers, the windows of periodic jobs, what is paused, and what was done when."""
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -45,6 +46,7 @@ class Worker(models.Model):
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(db_index=True)
     doing = models.CharField(max_length=120, blank=True)
+    doing_since = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.name
@@ -63,3 +65,36 @@ class Window(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job} {self.opens_at:%Y-%m-%d %H:%M}"
+
+
+class Pause(models.Model):
+    """That nothing of a subject is begun: the row is the pause; see `ledger.pauses`."""
+
+    subject = models.CharField(max_length=60, unique=True)
+    paused_at = models.DateTimeField(default=timezone.now)
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+class Minute(models.Model):
+    """How many rows of a model came to their end within one minute, and how many waited at its end."""
+
+    subject = models.CharField(max_length=60, help_text=_("The model's label."))
+    starts_at = models.DateTimeField()
+    done = models.PositiveIntegerField()
+    failed = models.PositiveIntegerField()
+    #: None if nobody counted: the minute was made up for later.
+    waiting = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["subject", "starts_at"], name="minute_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.starts_at:%Y-%m-%d %H:%M}"

@@ -1,5 +1,6 @@
-"""The ledger's own chore; read when Django starts."""
+"""The ledger's own chores; read when Django starts."""
 
-from ledger import kinds, workers
+from ledger import history, kinds, workers
 
 kinds.CHORES["workers forgotten"] = workers.forget_the_gone
+kinds.CHORES["minutes made up for"] = history.record_minutes

@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, connection
@@ -26,6 +26,7 @@ class Heartbeat:
     def __init__(self, *, engine: str) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self.doing = ""
+        self.doing_since: datetime | None = None
         self._engine = engine
         self._started_at = timezone.now()
         self._stop = threading.Event()
@@ -41,6 +42,14 @@ class Heartbeat:
         self._stop.set()
         self._thread.join()
         Worker.objects.filter(name=self.name).delete()
+
+    def begin(self, doing: str) -> None:
+        """Say what this process does from now on; told with the next report."""
+        self.doing, self.doing_since = doing, timezone.now()
+
+    def end(self) -> None:
+        """Say that it is idle."""
+        self.doing, self.doing_since = "", None
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):
@@ -59,23 +68,37 @@ class Heartbeat:
                 "started_at": self._started_at,
                 "seen_at": timezone.now(),
                 "doing": self.doing,
+                "doing_since": self.doing_since,
             },
         )
 
 
 def alive() -> list[dict[str, Any]]:
     """Return the workers heard of lately: `name`, `seen_seconds_ago`, `doing` (empty when idle)."""
-    now = timezone.now()
-    # A report from the future was made before the clock was set back.
-    lately = (now - timedelta(seconds=GONE_SECONDS), now + timedelta(seconds=GONE_SECONDS))
     return [
         {
             "name": worker.name,
             "seen_seconds_ago": max(0.0, kinds.age_seconds(worker.seen_at)),
             "doing": worker.doing,
         }
-        for worker in Worker.objects.filter(seen_at__range=lately).order_by("name")
+        for worker in Worker.objects.filter(seen_at__range=_lately()).order_by("name")
     ]
+
+
+def known() -> tuple[list[Worker], list[Worker]]:
+    """Return the workers heard of lately, by name, and those that are gone, the latest first; one query."""
+    first, last = _lately()
+    workers = list(Worker.objects.order_by("name"))
+    here = [worker for worker in workers if first <= worker.seen_at <= last]
+    gone = [worker for worker in workers if worker not in here]
+    return here, sorted(gone, key=lambda worker: worker.seen_at, reverse=True)
+
+
+def _lately() -> tuple[datetime, datetime]:
+    """Return within what time a worker that is alive has reported itself."""
+    now = timezone.now()
+    # A report from the future was made before the clock was set back.
+    return now - timedelta(seconds=GONE_SECONDS), now + timedelta(seconds=GONE_SECONDS)
 
 
 def forget_the_gone() -> int:

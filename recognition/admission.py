@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
-from ledger import backlog, intake
-from recognition.models import Photo
+from ledger import backlog, intake, pauses
+from recognition.models import Photo, Search
 
 #: Priority of photos that come in bulk, against those that somebody waits for (0): even their recognition comes after
 #: everybody else's detection.
@@ -23,8 +23,21 @@ _rows, _disk = intake.Gate(), intake.Gate()
 
 def check(*, owner: Any) -> None:
     """Raise `intake.Refused` if no further photo of this owner is taken in."""
-    check_disk()
+    check_open()
     check_backlog(owner=owner)
+
+
+def check_open() -> None:
+    """Raise `intake.Refused` if no photo is taken in, whoever sends it: while that is paused, or the disk full."""
+    intake.check_pause(pauses.INTAKE)
+    check_disk()
+
+
+def check_search() -> None:
+    """Raise `intake.Refused` if no search is taken in: while they are paused, nobody waits for one in vain."""
+    intake.check_pause(pauses.subject_of(Search, Search.Stage.ASKED))
+    # The picture is stored until it is looked at.
+    check_disk()
 
 
 def check_backlog(*, owner: Any) -> None:

@@ -20,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from ledger import backlog, workers
+from ledger import backlog, pauses, workers
 from recognition import access, admission, browsing, photos, searches, tasks, waiting
 from recognition.filters import PhotoFilter
 from recognition.models import Face, Photo
@@ -173,7 +173,7 @@ class PhotoViewSet(
                 400: "validation, unreadable_image, unsupported_format, too_many_pixels",
                 413: "too_large",
                 422: "idempotency_key_reused",
-                503: "backlog_full, disk_full",
+                503: "backlog_full, disk_full, paused",
             }
         },
     )
@@ -291,8 +291,7 @@ class SearchView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         refuse_too_large(request)
-        # The picture is stored until it is looked at.
-        admission.check_disk()
+        admission.check_search()
         super().initial(request, *args, **kwargs)
 
     @extend_schema(
@@ -303,7 +302,7 @@ class SearchView(APIView):
             "x-problems": {
                 400: "validation, unreadable_image, unsupported_format, too_many_pixels",
                 413: "too_large",
-                503: "disk_full",
+                503: "disk_full, paused",
                 504: "no_worker",
             }
         },
@@ -325,5 +324,6 @@ class QueueView(APIView):
 
     @extend_schema(operation_id="queue", responses=QueueSerializer)
     def get(self, request: Request) -> Response:
-        """Show the queue of photos and the workers that are alive."""
-        return Response(backlog.state(Photo) | {"workers": workers.alive()})
+        """Show the queue of photos, the workers that are alive, and what is paused."""
+        state = backlog.state(Photo) | {"workers": workers.alive(), "paused": pauses.paused()}
+        return Response(QueueSerializer(state).data)

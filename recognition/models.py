@@ -161,6 +161,11 @@ class Photo(Work):
                 condition=Q(stage="done", published_at=None),
                 name="photo_unpublished",
             ),
+            models.Index(
+                fields=["error_code", "finished_at"],
+                condition=Q(stage="failed"),
+                name="photo_failed",
+            ),
         ]
 
     def __str__(self) -> str:

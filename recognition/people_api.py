@@ -86,7 +86,7 @@ class PersonViewSet(viewsets.ModelViewSet[Person]):
                 400: "validation, unreadable_image, unsupported_format, too_many_pixels",
                 409: "merged",
                 413: "too_large",
-                503: "backlog_full, disk_full",
+                503: "backlog_full, disk_full, paused",
             }
         },
     )

@@ -78,7 +78,7 @@ def store_photo(
     a key, and `intake.Refused`; then nothing is left behind. Call it outside a transaction. The caller wakes the worker
     (`tasks.wake_photo`).
     """
-    admission.check_disk()
+    admission.check_open()
     if file.size > settings.MAX_UPLOAD_BYTES:
         raise TooLarge(f"The file has {file.size} bytes, {settings.MAX_UPLOAD_BYTES} are accepted.")
     file.seek(0)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ledger import workers
-from ledger.intake import Refused
+from ledger.intake import Paused, Refused
 from recognition import bulk
 from recognition.bulk import Outcome
 from recognition.models import Person, Photo
@@ -82,7 +82,8 @@ def _store(
             return bulk.store(path, owner=owner, person=person, source=source)
         except Refused as refused:
             if told != refused.code:
-                console.print(f"{refused}; waiting until there is room.")
+                goal = "it goes on" if refused.code == Paused.code else "there is room"
+                console.print(f"{refused}; waiting until {goal}.")
             told = refused.code
             time.sleep(LOOK_SECONDS)
 

@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from ledger.serializers import PausedSerializer
 from recognition.models import Face, KnownFace, Person, Photo
 
 
@@ -230,7 +231,7 @@ class WorkerSerializer(serializers.Serializer[Any]):
 
 
 class QueueSerializer(serializers.Serializer[Any]):
-    """What is unprocessed, how fast it shrinks, and who is at it."""
+    """What is unprocessed, how fast it shrinks, who is at it, and what is paused."""
 
     stages = StagesSerializer()
     failed = serializers.IntegerField()
@@ -240,3 +241,4 @@ class QueueSerializer(serializers.Serializer[Any]):
         help_text="Null while photos wait and none was finished in the last minute.",
     )
     workers = WorkerSerializer(many=True)
+    paused = PausedSerializer(many=True)

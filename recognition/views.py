@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from ledger import pauses
 from recognition import access, browsing, incoming, keyset, live, photos, tasks
 from recognition.forms import PhotoFilter
 from recognition.models import Photo
@@ -25,6 +26,11 @@ RECENT_UPLOADS = 24
 PAGE_SIZE = 48
 #: Characters of a source's name.
 LONGEST_SOURCE = 100
+#: What, while it is paused, keeps an upload from being taken in or looked at.
+PAUSES = (
+    pauses.INTAKE,
+    *(pauses.subject_of(Photo, stage) for stage in Photo.OPEN_STAGES),
+)
 #: What lets a user put somebody else's photo back to work, and delete it.
 RETRY, DELETE = "recognition.change_photo", "recognition.delete_photo"
 
@@ -49,6 +55,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         "most_bytes": str(settings.MAX_UPLOAD_BYTES),
         "most_megabytes": settings.MAX_UPLOAD_BYTES // 1_000_000,
         "longest_source": LONGEST_SOURCE,
+        "paused": [one for one in pauses.paused() if one.subject in PAUSES],
     }
     return render(request, "recognition/upload.html", context)
 

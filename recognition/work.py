@@ -1,14 +1,71 @@
 """What recognition has to do, made known to the ledger; read when Django starts."""
 
-from ledger import kinds
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _lazy
+
+from ledger import exhibits, kinds
+from ledger.exhibits import Exhibit, Remedy
 from recognition import checks, orphans, photos, searches, tasks
 from recognition.models import Photo, Search
 
 __all__ = ["checks"]
 
+#: What lets a user see everybody's photos.
+VIEW_PHOTO = "recognition.view_photo"
+#: What the work on each stage of a photo is called.
+NAMES = {
+    Photo.Stage.UPLOADED: _lazy("Finding faces"),
+    Photo.Stage.DETECTED: _lazy("Recognising"),
+}
+
+
+def photo_address(pk: Any, user: Any) -> str:
+    """Return the address of a photo's page, if the user may see everybody's."""
+    return reverse("recognition:photo", args=[pk]) if user.has_perm(VIEW_PHOTO) else ""
+
+
+def photos_address(stage: str, user: Any) -> str:
+    """Return the address of the list of photos in a stage."""
+    return reverse("recognition:photos") + (f"?stage={stage}" if stage else "")
+
+
 for _stage, _task in tasks.NEXT_TASK.items():
-    kinds.register(model=Photo, stage=_stage, task=_task)
-kinds.register(model=Search, stage=Search.Stage.ASKED, task=tasks.answer_search)
+    kinds.register(model=Photo, stage=_stage, task=_task, name=NAMES[_stage])
+kinds.register(
+    model=Search, stage=Search.Stage.ASKED, task=tasks.answer_search, name=_lazy("Searches")
+)
 kinds.CHORES["photos published"] = photos.publish_the_unheard
 kinds.CHORES["searches forgotten"] = searches.forget_the_unheard
 kinds.CHORES["files removed"] = orphans.remove_orphans
+exhibits.register(
+    Exhibit(
+        model=Photo,
+        title=_lazy("Photos"),
+        done=Photo.Stage.DONE,
+        bad=(Photo.Stage.FAILED,),
+        rows=Photo.objects.all,
+        row_name=lambda photo: photo.source or str(photo.pk)[:8],
+        row_address=photo_address,
+        list_address=photos_address,
+        remedy=Remedy(
+            one=_lazy("Try again"),
+            chosen=_lazy("Try the chosen again"),
+            every=_lazy("Try all again"),
+            permission="recognition.change_photo",
+        ),
+    )
+)
+exhibits.register(
+    Exhibit(
+        model=Search,
+        title=_lazy("Searches"),
+        done=Search.Stage.ANSWERED,
+        # One that failed is told to who asked, and forgotten.
+        bad=(),
+        rows=Search.objects.none,
+        row_name=str,
+        is_kept=False,
+    )
+)

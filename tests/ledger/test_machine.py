@@ -26,8 +26,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ledger import kinds, leases, queues
+from ledger import controls, kinds, leases, pauses, queues
 from ledger.leases import Lease, LeaseLost
+from ledger.models import Pause
 from ledger.sweep import sweep
 from recognition import tasks
 from recognition.models import Photo
@@ -45,7 +46,7 @@ FIELDS = (
 #: Rows that there are at once.
 MOST_ROWS = 3
 #: Seconds: a moment, a wait between attempts, past a lease, past the longest wait.
-PAUSES = st.sampled_from([1, 10, settings.LEASE_SECONDS + 1, 800])
+WAITS = st.sampled_from([1, 10, settings.LEASE_SECONDS + 1, 800])
 #: Hours by which somebody sets the clock.
 JUMPS = st.sampled_from([-24 * 365, -1, 1, 24 * 365])
 ERRORS = st.sampled_from(
@@ -74,7 +75,7 @@ class Held:
 
 
 class Ledger(RuleBasedStateMachine):
-    """Rows, workers who hold them, die or come back too late, a queue that forgets, and a clock that jumps."""
+    """Rows, workers who hold them, die or come back too late, a queue that forgets, pauses, and a clock that jumps."""
 
     rows: Bundle[Any] = Bundle("rows")
     hands: Bundle[Held] = Bundle("hands")
@@ -84,12 +85,14 @@ class Ledger(RuleBasedStateMachine):
         self.clock = time_machine.travel(START, tick=False)
         self.now = self.clock.start()
         Photo.objects.all().delete()
+        Pause.objects.all().delete()
         queues.breaker.reset()
         queues.huey.flush()
         #: The token of the one who rightly holds a row, by the row's id.
         self.owner: dict[Any, Any] = {}
         self.alive: set[Any] = set()
         self.ended: dict[Any, str] = {}
+        self.paused: set[str] = set()
 
     # Few rows, so that much happens to each.
     @precondition(lambda self: len(self.alive) < MOST_ROWS)
@@ -214,7 +217,21 @@ class Ledger(RuleBasedStateMachine):
     def forget(self) -> None:
         queues.huey.flush()
 
-    @rule(seconds=PAUSES)
+    @rule(stage=st.sampled_from([*NEXT]))
+    def pause(self, stage: str) -> None:
+        subject = pauses.subject_of(Photo, stage)
+        assert pauses.pause(subject, by=None) == (stage not in self.paused)
+        self.paused.add(stage)
+
+    @rule(stage=st.sampled_from([*NEXT]))
+    def resume(self, stage: str) -> None:
+        before = self._rows()
+        subject = pauses.subject_of(Photo, stage)
+        assert controls.resume(subject) == (stage in self.paused)
+        self.paused.discard(stage)
+        assert self._rows() == before
+
+    @rule(seconds=WAITS)
     def wait(self, seconds: int) -> None:
         self.now.shift(seconds)
 
@@ -262,6 +279,8 @@ class Ledger(RuleBasedStateMachine):
         if not hasattr(self, "clock"):
             return
         try:
+            for stage in NEXT:
+                pauses.lift(pauses.subject_of(Photo, stage))
             for _ in range(2 * Photo.MAX_ATTEMPTS):
                 self.now.shift(400)
                 sweep()
@@ -306,6 +325,8 @@ class Ledger(RuleBasedStateMachine):
         now = timezone.now()
         later = timedelta(0) < row["next_try_at"] - now <= timedelta(seconds=780)
         tries_left = row["attempts"] < Photo.MAX_ATTEMPTS
+        if stage in self.paused:
+            return False
         return row["stage"] == stage and not self._held(row) and not later and tries_left
 
     def _held(self, row: dict[str, Any]) -> bool:

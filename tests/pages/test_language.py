@@ -112,6 +112,7 @@ def addresses(db: None, operator: Any) -> list[str]:
     failed = make.photo(
         owner=operator,
         stage="failed",
+        source="gate 2",
         failed_stage="uploaded",
         error_code="unreadable_image",
         error_detail=REASON,
@@ -122,6 +123,7 @@ def addresses(db: None, operator: Any) -> list[str]:
         *("/", "/upload/", "/photos/", "/photos/?stage=failed&source=gate+2&faces=with"),
         *(f"/photos/{photo.pk}/" for photo in (face.photo, waiting, failed)),
         *("/alerts/", "/alerts/all/", f"/alerts/{alert.pk}/"),
+        "/queue/",
     ]
 
 

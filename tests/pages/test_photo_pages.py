@@ -105,8 +105,8 @@ def test_the_upload_page_costs_the_same_for_many_photos(
     for _ in range(5):
         face = make.face(photo=make.photo(owner=uploader))
         make.sighting(person=make.person(), face=face)
-    # Session, user, 2 × permissions; photos, faces, sightings.
-    with django_assert_num_queries(7):
+    # Session, user, 2 × permissions; photos, faces, sightings; what is paused.
+    with django_assert_num_queries(8):
         client.get("/upload/")
 
 
