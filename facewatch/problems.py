@@ -24,7 +24,7 @@ from rest_framework import exceptions
 from alerts.review import StaleAlert
 from ledger import intake, leases
 from recognition.engine import ImageError
-from recognition.people import CannotMerge
+from recognition.people import CannotEnrol, CannotMerge, CannotUnmerge
 from recognition.photos import KeyReused, TooLarge
 from recognition.searches import NoWorker, SearchFailed
 
@@ -38,10 +38,13 @@ TITLES = {
     "backlog_full": "Too many photos wait already",
     "bad_request": "The request is not valid",
     "cannot_merge": "These people cannot be merged",
+    "cannot_unmerge": "The merge cannot be undone",
     "conflict": "Someone else changed the same thing at the same time",
     "database_unavailable": "The database does not answer",
     "disk_full": "The server's disk is full",
     "idempotency_key_reused": "The key stands for another photo",
+    "known_as_another": "The face is known as another person",
+    "low_quality": "The face is not good enough to know somebody by",
     "merged": "The person was merged into another",
     "method_not_allowed": "The method is not allowed here",
     "no_token": "The request carries no token",
@@ -50,6 +53,7 @@ TITLES = {
     "not_ended": "It was sent, or will be",
     "not_failed": "The photo has not failed",
     "not_found": "There is no such thing",
+    "not_recognised": "The face is not recognised",
     "not_ready": "The picture is not ready yet",
     "parse_error": "The request cannot be read",
     "paused": "It is paused",
@@ -123,6 +127,7 @@ SPEAKING: tuple[tuple[type[Exception], int, str], ...] = (
     (MultiPartParserError, 400, "parse_error"),
     (NoWorker, 504, "no_worker"),
     (CannotMerge, 409, "cannot_merge"),
+    (CannotUnmerge, 409, "cannot_unmerge"),
     (StaleAlert, 412, "stale"),
     (KeyReused, 422, "idempotency_key_reused"),
 )
@@ -170,6 +175,12 @@ def _(error: intake.Refused) -> HttpResponse:
 @_answer.register(SearchFailed)
 def _(error: ImageError | SearchFailed) -> HttpResponse:
     return problem(status=400, code=error.code, detail=str(error))
+
+
+@_answer.register
+def _(error: CannotEnrol) -> HttpResponse:
+    status = 409 if error.code == "known_as_another" else 400
+    return problem(status=status, code=error.code, detail=str(error))
 
 
 @_answer.register

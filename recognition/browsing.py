@@ -69,7 +69,7 @@ def sources(photos: "QuerySet[Photo]") -> list[str]:
 def with_faces(photos: "QuerySet[Photo]") -> "QuerySet[Photo]":
     """Return the photos with their faces and the candidates of each: two queries more, however many there are."""
     candidates = Sighting.objects.select_related("person__merged_into").order_by("rank")
-    faces = Face.objects.defer("landmarks").order_by("index")
+    faces = Face.objects.select_related("known_as__person").defer("landmarks").order_by("index")
     return photos.prefetch_related(
         Prefetch("faces", faces.prefetch_related(Prefetch("sightings", candidates)))
     )

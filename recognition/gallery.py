@@ -30,6 +30,8 @@ def next_revision() -> int:
 
 def remove(known_faces: Iterable[KnownFace]) -> None:
     """Take faces out of the gallery of every worker; call it in a transaction."""
+    # Whoever enters one at this moment is waited for, else it could go with its photo and leave no tombstone.
+    GalleryState.objects.select_for_update().get(pk=1)
     gone = list(known_faces)
     if not gone:
         return

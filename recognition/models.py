@@ -10,9 +10,11 @@ from django.core.validators import MinLengthValidator
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models import Work
+from recognition.engine import MINIMUM_FOR_ENROLMENT
 
 
 class EmbeddingField(models.BinaryField):
@@ -53,6 +55,36 @@ class Person(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Merge(models.Model):
+    """That a person was made one with another, and what moved thereby, so that it can be undone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    person = models.ForeignKey(Person, models.CASCADE, related_name="merges")
+    into = models.ForeignKey(Person, models.CASCADE, related_name="merges_taken_in")
+    merged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    merged_at = models.DateTimeField(default=timezone.now)
+    undone_at = models.DateTimeField(null=True)
+    known_faces = models.JSONField(help_text=_("The ids of the known faces that moved."))
+    people = models.JSONField(
+        help_text=_("The ids of the people who were merged into the person before.")
+    )
+
+    class Meta:
+        verbose_name = _("merge")
+        verbose_name_plural = _("merges")
+        ordering = ("-merged_at", "-id")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["person"], condition=Q(undone_at=None), name="merge_once_until_undone"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"merge {str(self.id)[:8]}"
 
 
 class Photo(Work):
@@ -226,6 +258,11 @@ class Face(models.Model):
         return f"face {self.index + 1}"
 
     @property
+    def can_enrol(self) -> bool:
+        """Whether its quality is enough to know somebody by it."""
+        return self.quality >= MINIMUM_FOR_ENROLMENT
+
+    @property
     def chip_name(self) -> str:
         """The stored chip: an upright crop with a margin, as PNG."""
         return f"photos/{str(self.photo_id)[:2]}/{self.photo_id}/{self.id}.png"
@@ -291,6 +328,10 @@ class Sighting(models.Model):
         help_text=_("How much farther the next other person is; none if there is no other."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(
+        default=timezone.now,
+        help_text=_("When the photo was taken, or came in if that is not known or was earlier."),
+    )
 
     class Meta:
         verbose_name = _("sighting")
@@ -299,6 +340,11 @@ class Sighting(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["photo", "person"], name="person_once_per_photo"),
             models.UniqueConstraint(fields=["face", "rank"], name="sighting_once_per_rank"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["person", "seen_at", "id"], condition=Q(rank=1), name="sighting_of_person"
+            ),
         ]
 
     def __str__(self) -> str:

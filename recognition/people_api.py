@@ -21,6 +21,7 @@ from recognition.api import accepted, admitting
 from recognition.filters import PersonFilter
 from recognition.models import KnownFace, Person
 from recognition.serializers import (
+    FaceChoice,
     ImageOnly,
     KnownFaceSerializer,
     MergeSerializer,
@@ -48,8 +49,10 @@ class PersonViewSet(viewsets.ModelViewSet[Person]):
     needs: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "enrol": ("recognition.add_knownface",),
         "faces": ("recognition.view_knownface",),
+        "enrol_face": ("recognition.add_knownface",),
         "forget_face": ("recognition.delete_knownface",),
         "merge": ("recognition.change_person",),
+        "unmerge": ("recognition.change_person",),
     }
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -62,7 +65,8 @@ class PersonViewSet(viewsets.ModelViewSet[Person]):
 
     def get_object(self) -> Person:
         person = super().get_object()
-        if person.merged_into_id and self.request.method not in SAFE_METHODS:
+        unchanged = self.request.method in SAFE_METHODS or self.action == "unmerge"
+        if person.merged_into_id and not unchanged:
             raise Merged(f"Use the person it was merged into: {person.merged_into_id}.")
         return person
 
@@ -119,10 +123,33 @@ class PersonViewSet(viewsets.ModelViewSet[Person]):
         serializer = KnownFaceSerializer(page, many=True, context={"request": request})
         return self.get_paginated_response(serializer.data)
 
+    @extend_schema(
+        operation_id="people_faces_create",
+        request=FaceChoice,
+        responses={201: KnownFaceSerializer, 200: KnownFaceSerializer},
+        extensions={
+            "x-problems": {
+                400: "validation, low_quality, not_recognised",
+                409: "known_as_another, merged",
+            }
+        },
+    )
+    @faces.mapping.post
+    def enrol_face(self, request: Request, pk: object = None) -> Response:
+        """Enrol a person by a face of an upload: "this is …". A face that they are known by already: 200."""
+        form = FaceChoice(data=request.data, context={"request": request})
+        person = self.get_object()
+        form.is_valid(raise_exception=True)
+        enrolled = people.enrol_face(form.validated_data["face"], person=person)
+        known = KnownFace.objects.select_related("face__photo").get(pk=enrolled.known_face.pk)
+        body = KnownFaceSerializer(known, context={"request": request}).data
+        code = status.HTTP_201_CREATED if enrolled.created else status.HTTP_200_OK
+        return Response(body, status=code)
+
     @extend_schema(operation_id="people_faces_destroy", responses={204: None})
     @action(detail=True, methods=["delete"], url_path="faces/<uuid:face_id>")
     def forget_face(self, request: Request, pk: object = None, face_id: Any = None) -> Response:
-        """Forget a known face, with the enrolment photo that it came from."""
+        """Forget a known face, with the enrolment photo that it came from; an upload stays."""
         known = get_object_or_404(KnownFace, person=self.get_object(), face=face_id)
         people.forget_faces([known])
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -139,5 +166,18 @@ class PersonViewSet(viewsets.ModelViewSet[Person]):
         form = MergeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         into: Person = form.validated_data["into"]
-        people.merge(self.get_object(), into=into)
+        people.merge(self.get_object(), into=into, by=request.user)
         return Response(self.get_serializer(self.get_queryset().get(pk=into.pk)).data)
+
+    @extend_schema(
+        operation_id="people_unmerge",
+        request=None,
+        responses=PersonSerializer,
+        extensions={"x-problems": {409: "cannot_unmerge"}},
+    )
+    @action(detail=True, methods=["post"])
+    def unmerge(self, request: Request, pk: object = None) -> Response:
+        """Undo the merge of this person into another: their known faces come back to them."""
+        person = self.get_object()
+        people.undo_merge(people.merge_of(person))
+        return Response(self.get_serializer(self.get_queryset().get(pk=person.pk)).data)

@@ -377,6 +377,9 @@ def _store_sightings(
     matches: list[matching.Match],
 ) -> None:
     """Commit the outcome of an upload, leaving out people who were deleted meanwhile."""
+    photo = lease.row
+    # A camera whose clock is ahead must not be the last to have seen somebody until then.
+    seen_at = min(photo.captured_at or photo.created_at, photo.created_at)
     with transaction.atomic():
         leases.finish(lease, stage=Photo.Stage.DONE)
         Embedding.objects.bulk_create(embeddings)
@@ -385,12 +388,13 @@ def _store_sightings(
         alive = set(people.values_list("pk", flat=True))
         Sighting.objects.bulk_create(
             Sighting(
-                photo=lease.row,
+                photo=photo,
                 face=embeddings[match.face].face,
                 person_id=match.person_id,
                 distance=match.distance,
                 rank=match.rank,
                 margin=match.margin,
+                seen_at=seen_at,
             )
             for match in matches
             if match.person_id in alive

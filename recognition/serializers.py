@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -10,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from ledger.serializers import PausedSerializer
+from recognition import access
 from recognition.models import Face, KnownFace, Person, Photo
 
 
@@ -180,7 +182,7 @@ class PersonSerializer(serializers.ModelSerializer[Person]):
 
 
 class KnownFaceSerializer(serializers.ModelSerializer[KnownFace]):
-    """A face by which a person is known, and the enrolment photo that it came from."""
+    """A face by which a person is known, and the photo that it came from: an enrolment or an upload."""
 
     id = serializers.UUIDField(source="face_id", help_text="The face's id.")
     quality = serializers.FloatField(source="face.quality")
@@ -198,6 +200,20 @@ class KnownFaceSerializer(serializers.ModelSerializer[KnownFace]):
         return reverse(
             "api:face-chip", kwargs={"pk": known.face_id}, request=self.context["request"]
         )
+
+
+class VisibleFace(serializers.PrimaryKeyRelatedField[Face]):
+    """The id of a face that the user may see."""
+
+    def get_queryset(self) -> "QuerySet[Face]":
+        """Return the faces to choose from."""
+        return access.visible_faces(self.context["request"].user).select_related("photo")
+
+
+class FaceChoice(serializers.Serializer[Any]):
+    """A face of a recognised upload."""
+
+    face = VisibleFace(queryset=Face.objects.all())
 
 
 class MergeSerializer(serializers.Serializer[Any]):

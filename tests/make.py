@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.files.base import ContentFile
 from django.db import transaction
 
@@ -26,6 +26,11 @@ def user(name: str = "uma", *, role: str = "", **fields: Any) -> Any:
     if role:
         made.groups.add(Group.objects.get(name=role))
     return made
+
+
+def permission(codename: str) -> Permission:
+    """A permission by its code name."""
+    return Permission.objects.get(codename=codename)
 
 
 def upload(name: str, *, owner: Any = None, person: Person | None = None, **origin: Any) -> Photo:

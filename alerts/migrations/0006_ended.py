@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('alerts', '0004_unsent_by_stage'),
+        ('alerts', '0005_unsure'),
     ]
 
     operations = [

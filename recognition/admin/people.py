@@ -290,7 +290,7 @@ class PersonAdmin(admin.ModelAdmin):
             with transaction.atomic():
                 for person in chosen:
                     if person.pk != into.pk:
-                        people.merge(person, into=into)
+                        people.merge(person, into=into, by=request.user)
                         self.log_change(request, person, _("Merged into %s.") % into.pk)
         except people.CannotMerge as error:
             messages.error(request, str(error))

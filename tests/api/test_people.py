@@ -193,6 +193,61 @@ class TestMerge:
         assert list(body["errors"]) == ["into"]
 
 
+class TestThisIs:
+    def enrol(self, client: APIClient, person: Person, face: Any) -> Any:
+        return client.post(f"{URL}{person.pk}/faces/", {"face": str(face)}, format="json")
+
+    def test_answers_201_with_the_known_face_and_then_200(self, manager: APIClient) -> None:
+        person, face = make.person(), make.face()
+        answer = self.enrol(manager, person, face.pk)
+        assert answer.status_code == 201
+        body = answer.json()
+        assert (body["id"], body["photo"]["id"]) == (str(face.pk), str(face.photo_id))
+        assert manager.get(f"{URL}{person.pk}/faces/").json()["results"] == [body]
+        again = self.enrol(manager, person, face.pk)
+        assert (again.status_code, again.json()) == (200, body)
+
+    def test_a_face_of_another_person_is_refused(self, manager: APIClient) -> None:
+        face = make.face()
+        self.enrol(manager, make.person("Bob"), face.pk)
+        body = problem(self.enrol(manager, make.person(), face.pk), 409, "known_as_another")
+        assert "Bob" in body["detail"]
+
+    def test_a_face_that_nobody_can_be_known_by_is_refused(self, manager: APIClient) -> None:
+        person = make.person()
+        poor = make.face(quality=0.2)
+        problem(self.enrol(manager, person, poor.pk), 400, "low_quality")
+        waiting = make.face(photo=make.photo(stage="detected"))
+        problem(self.enrol(manager, person, waiting.pk), 400, "not_recognised")
+
+    @pytest.mark.parametrize("face", [uuid.uuid4(), "none"])
+    def test_the_face_must_exist(self, manager: APIClient, face: Any) -> None:
+        body = problem(self.enrol(manager, make.person(), face), 400, "validation")
+        assert list(body["errors"]) == ["face"]
+
+    def test_a_merged_person_refuses_it(self, manager: APIClient) -> None:
+        merged = make.person("A. E.", merged_into=make.person())
+        problem(self.enrol(manager, merged, make.face().pk), 409, "merged")
+
+    def test_forgetting_it_keeps_the_upload(self, manager: APIClient) -> None:
+        person, face = make.person(), make.face()
+        self.enrol(manager, person, face.pk)
+        assert manager.delete(f"{URL}{person.pk}/faces/{face.pk}/").status_code == 204
+        assert manager.get(f"/api/v1/photos/{face.photo_id}/").status_code == 200
+
+
+class TestUnmerge:
+    def test_answers_the_person_who_stands_for_themselves_again(self, manager: APIClient) -> None:
+        goes, stays = make.person("A. E."), make.person("Ada")
+        make.known_face(goes)
+        manager.post(f"{URL}{goes.pk}/merge/", {"into": str(stays.pk)}, format="json")
+        body = manager.post(f"{URL}{goes.pk}/unmerge/").json()
+        assert (body["id"], body["merged_into"], body["faces_count"]) == (str(goes.pk), None, 1)
+
+    def test_is_refused_for_who_is_not_merged(self, manager: APIClient) -> None:
+        problem(manager.post(f"{URL}{make.person().pk}/unmerge/"), 409, "cannot_unmerge")
+
+
 @pytest.mark.parametrize("role", ["", "uploader", "operator"])
 def test_who_does_not_manage_people_changes_none(client_of: Any, role: str) -> None:
     client, person = client_of(role), make.person()
@@ -205,7 +260,9 @@ def test_who_does_not_manage_people_changes_none(client_of: Any, role: str) -> N
         client.post(f"{url}photos/", {"image": picture()}),
         client.get(f"{url}faces/"),
         client.delete(f"{url}faces/{known.face_id}/"),
+        client.post(f"{url}faces/", {"face": str(known.face_id)}, format="json"),
         client.post(f"{url}merge/", {"into": str(person.pk)}, format="json"),
+        client.post(f"{url}unmerge/"),
     ):
         problem(answer, 403, "permission_denied")
     status = 200 if role == "operator" else 403

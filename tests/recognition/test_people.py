@@ -1,10 +1,14 @@
 """Known people are merged and deleted without a trace left in any gallery."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 
-from recognition import people
+from recognition import people, photos
+from recognition.engine import Engine
 from recognition.gallery import Gallery
-from recognition.models import KnownFace, Person, Photo, Sighting, Tombstone
+from recognition.models import Embedding, KnownFace, Merge, Person, Photo, Sighting, Tombstone
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -58,3 +62,180 @@ def test_forgetting_a_face_takes_its_enrolment_and_leaves_a_tombstone() -> None:
     assert list(KnownFace.objects.all()) == [kept]
     assert ada.enrolments.count() == 1
     assert Tombstone.objects.filter(known_face_id=face.pk).exists()
+
+
+class TestEnrolFace:
+    def test_a_face_of_an_upload_makes_a_person_known(self, known: Gallery) -> None:
+        ada, face = make.person(), make.face()
+        enrolled = people.enrol_face(face, person=ada)
+        assert (enrolled.created, enrolled.known_face.person) == (True, ada)
+        known.refresh()
+        assert len(known) == 1
+
+    def test_a_second_time_changes_nothing(self) -> None:
+        ada, face = make.person(), make.face()
+        first = people.enrol_face(face, person=ada)
+        again = people.enrol_face(face, person=ada)
+        assert (again.created, again.known_face) == (False, first.known_face)
+
+    def test_who_was_merged_stands_for_the_other(self) -> None:
+        ada = make.person()
+        merged = make.person("A. E.", merged_into=ada)
+        assert people.enrol_face(make.face(), person=merged).known_face.person == ada
+
+    def test_a_face_is_known_as_one_person_alone(self) -> None:
+        ada, face = make.person(), make.face()
+        people.enrol_face(face, person=ada)
+        with pytest.raises(people.CannotEnrol, match="known as Ada Example") as refused:
+            people.enrol_face(face, person=make.person("Bo Example"))
+        assert refused.value.code == "known_as_another"
+        assert KnownFace.objects.get().person == ada
+
+    def test_a_face_of_low_quality_is_refused_with_the_reason(self) -> None:
+        with pytest.raises(
+            people.CannotEnrol, match=r"is 0\.41, and 0\.50 is the least"
+        ) as refused:
+            people.enrol_face(make.face(quality=0.41), person=make.person())
+        assert refused.value.code == "low_quality"
+        assert not KnownFace.objects.exists()
+
+    def test_a_face_that_this_engine_did_not_recognise_is_refused(self) -> None:
+        ada, faces = make.person(), [make.face() for _ in range(3)]
+        faces.append(make.face(photo=make.photo(purpose="enrolment", person=ada)))
+        Embedding.objects.filter(face=faces[0]).delete()
+        Embedding.objects.filter(face=faces[1]).update(engine="another")
+        Photo.objects.filter(pk=faces[2].photo_id).update(stage="detected")
+        for face in faces:
+            with pytest.raises(people.CannotEnrol) as refused:
+                people.enrol_face(face, person=ada)
+            assert refused.value.code == "not_recognised"
+
+    def test_forgetting_it_keeps_the_upload(self) -> None:
+        face = make.face()
+        enrolled = people.enrol_face(face, person=make.person())
+        people.forget_faces([enrolled.known_face])
+        assert Photo.objects.filter(pk=face.photo_id).exists()
+        assert Tombstone.objects.filter(known_face_id=enrolled.known_face.pk).exists()
+
+    def test_deleting_the_person_keeps_the_upload(self, known: Gallery) -> None:
+        ada, face = make.person(), make.face()
+        people.enrol_face(face, person=ada)
+        known.refresh()
+        people.delete_people([ada])
+        assert Photo.objects.filter(pk=face.photo_id).exists()
+        known.refresh()
+        assert len(known) == 0
+
+    def test_deleting_the_upload_takes_it_out_of_every_gallery(self, known: Gallery) -> None:
+        face = make.face()
+        people.enrol_face(face, person=make.person())
+        known.refresh()
+        photos.delete_photos([face.photo])
+        known.refresh()
+        assert (len(known), KnownFace.objects.count()) == (0, 0)
+
+
+class TestUndoMerge:
+    def test_gives_each_their_faces_back(self) -> None:
+        ada, bo = make.person(), make.person("Bo Example")
+        own, moved = make.known_face(ada), make.known_face(bo)
+        done = people.merge(bo, into=ada, by=make.user())
+        people.undo_merge(done)
+        bo.refresh_from_db()
+        assert bo.merged_into is None
+        assert list(ada.known_faces.all()) == [own]
+        assert list(bo.known_faces.all()) == [moved]
+
+    def test_every_gallery_answers_as_before_the_merge(
+        self, known: Gallery, engine: Engine
+    ) -> None:
+        random = np.random.default_rng(seed=5)
+
+        def draw() -> np.ndarray:
+            vector = random.normal(size=engine.dimensions).astype(np.float32)
+            return np.asarray(vector / np.linalg.norm(vector))
+
+        def answers(gallery: Gallery) -> dict[Any, list[float]]:
+            found = gallery.search(probes, engine=engine)
+            columns = zip(found.people, found.distances.T.tolist(), strict=True)
+            return {person: column for person, column in columns if np.isfinite(column).all()}
+
+        everyone = [make.person(f"Person {number}") for number in range(4)]
+        for person in everyone:
+            for _ in range(random.integers(1, 4)):
+                make.known_face(person, vector=draw())
+        probes = np.stack([draw() for _ in range(5)])
+        states, merges = [answers(known)], []
+        for goes, stays in ((0, 1), (2, 3), (1, 3)):
+            merges.append(people.merge(everyone[goes], into=everyone[stays]))
+            states.append(answers(known))
+        for done in reversed(merges):
+            states.pop()
+            people.undo_merge(done)
+            fresh = Gallery(engine=engine.name, dimensions=engine.dimensions)
+            for gallery in (known, fresh):
+                now = answers(gallery)
+                assert now.keys() == states[-1].keys()
+                assert all(np.allclose(now[one], states[-1][one], atol=1e-5) for one in now)
+
+    def test_takes_along_those_who_were_merged_before(self) -> None:
+        first, second, third = (make.person(f"Ada {number}") for number in range(3))
+        people.merge(first, into=second)
+        done = people.merge(second, into=third)
+        people.undo_merge(done)
+        first.refresh_from_db()
+        assert first.merged_into == second
+
+    def test_leaves_what_was_forgotten_or_came_since(self) -> None:
+        ada, bo = make.person(), make.person("Bo Example")
+        gone, stays = make.known_face(bo), make.known_face(bo)
+        done = people.merge(bo, into=ada)
+        people.forget_faces([gone])
+        since = people.enrol_face(make.face(), person=ada).known_face
+        people.undo_merge(done)
+        assert list(bo.known_faces.all()) == [stays]
+        assert list(ada.known_faces.all()) == [since]
+
+    def test_returns_an_enrolment_that_was_on_its_way(self) -> None:
+        ada, bo = make.person(), make.person("Bo Example")
+        enrolment = make.photo(purpose="enrolment", person=bo)
+        done = people.merge(bo, into=ada)
+        # What a worker that finishes it now stores.
+        late = KnownFace.objects.create(person=ada, face=make.face(photo=enrolment), revision=2)
+        people.undo_merge(done)
+        assert list(bo.known_faces.all()) == [late]
+
+    def test_is_refused_a_second_time(self) -> None:
+        done = people.merge(make.person("Bo Example"), into=make.person())
+        people.undo_merge(done)
+        with pytest.raises(people.CannotUnmerge, match="undone already"):
+            people.undo_merge(done)
+
+    def test_is_refused_while_the_one_who_stayed_is_merged(self) -> None:
+        first, second, third = (make.person(f"Ada {number}") for number in range(3))
+        done = people.merge(first, into=second)
+        later = people.merge(second, into=third)
+        with pytest.raises(people.CannotUnmerge, match="Ada 1 was merged into another"):
+            people.undo_merge(done)
+        people.undo_merge(later)
+        people.undo_merge(done)
+        assert set(people.known_people()) == {first, second, third}
+
+    def test_lets_them_be_merged_again(self) -> None:
+        ada, bo = make.person(), make.person("Bo Example")
+        people.undo_merge(people.merge(bo, into=ada))
+        bo.refresh_from_db()
+        people.merge(bo, into=ada)
+        assert people.merge_of(bo).into == ada
+
+    def test_needs_a_merge(self) -> None:
+        ada = make.person()
+        for person in (ada, make.person("A. E.", merged_into=ada)):
+            with pytest.raises(people.CannotUnmerge, match="not merged into another, or was"):
+                people.merge_of(person)
+
+    def test_a_merge_goes_with_its_people(self) -> None:
+        ada, bo = make.person(), make.person("Bo Example")
+        people.merge(bo, into=ada)
+        people.delete_people([ada])
+        assert not Merge.objects.exists()
