@@ -115,6 +115,11 @@ VARIABLES: tuple[Variable, ...] = (
         help="Largest accepted photo, in megabytes (1,000,000 bytes).",
     ),
     Variable(
+        name="FACEWATCH_MAX_ARCHIVE_MB",
+        default="500",
+        help="Largest accepted zip archive of photos to enrol people by, in megabytes (1,000,000 bytes).",
+    ),
+    Variable(
         name="FACEWATCH_MAX_MEGAPIXELS",
         default="64",
         help="Largest accepted photo, in millions of pixels. A worker needs about 10 bytes a pixel.",

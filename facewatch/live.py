@@ -1,8 +1,8 @@
 """What an open page follows: topics, each with a version that changes when what the page shows of it does.
 
-A topic is `photo:ID`, `person:ID`, `alert:ID`, or one of `photos` (a new upload), `alerts` (those that wait) and
-`queue`. A page holds the version that it shows of each; when another one comes, it asks for that part again. So
-nothing is missed between the making of a page and the opening of its stream.
+A topic is `photo:ID`, `person:ID`, `batch:ID`, `alert:ID`, or one of `photos` (a new upload), `alerts` (those that
+wait) and `queue`. A page holds the version that it shows of each; when another one comes, it asks for that part again.
+So nothing is missed between the making of a page and the opening of its stream.
 """
 
 import uuid
@@ -20,6 +20,7 @@ MOST_TOPICS = 120
 MANY: dict[str, Callable[[Any, Iterable[str]], Mapping[str, str]]] = {
     "photo": recognition_live.photos,
     "person": recognition_live.people,
+    "batch": recognition_live.batches,
     "alert": alerts_live.alerts,
 }
 #: Of what there is one of.

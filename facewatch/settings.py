@@ -126,7 +126,13 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "facewatch.uploads.TidyFileUploadHandler",
 ]
+#: Those of the page that takes archives, which are larger than photos.
+ARCHIVE_UPLOAD_HANDLERS = [
+    "facewatch.uploads.LimitedArchiveHandler",
+    "facewatch.uploads.TidyFileUploadHandler",
+]
 MAX_UPLOAD_BYTES = env.int("FACEWATCH_MAX_UPLOAD_MB", default=32) * 1_000_000
+MAX_ARCHIVE_BYTES = env.int("FACEWATCH_MAX_ARCHIVE_MB", default=500) * 1_000_000
 MAX_PIXELS = env.int("FACEWATCH_MAX_MEGAPIXELS", default=64) * 1_000_000
 MAX_BACKLOG = env.int("FACEWATCH_MAX_BACKLOG", default=100_000)
 #: Percent of MAX_BACKLOG; more than all of it would be no share.

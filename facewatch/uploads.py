@@ -13,6 +13,11 @@ from django.core.files.uploadhandler import FileUploadHandler, TemporaryFileUplo
 class LimitedUploadHandler(FileUploadHandler):
     """Passes every chunk on to the next handler until one file has more than FACEWATCH_MAX_UPLOAD_MB."""
 
+    @property
+    def limit(self) -> int:
+        """The most bytes of one file."""
+        return int(settings.MAX_UPLOAD_BYTES)
+
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
         self._received = 0
@@ -20,17 +25,23 @@ class LimitedUploadHandler(FileUploadHandler):
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
         """Return the chunk as it is. Raises RequestDataTooBig, which ends the request."""
         self._received += len(raw_data)
-        if self._received > settings.MAX_UPLOAD_BYTES:
+        if self._received > self.limit:
             # The error's traceback would keep the handlers, and one of them its temporary file, for a while.
             for handler in self.request.upload_handlers if self.request else ():
                 handler.upload_interrupted()
-            raise RequestDataTooBig(
-                f"A file may have up to {settings.MAX_UPLOAD_BYTES / 1e6:g} MB."
-            )
+            raise RequestDataTooBig(f"A file may have up to {self.limit / 1e6:g} MB.")
         return raw_data
 
     def file_complete(self, file_size: int) -> None:
         """Leave the file to the next handler."""
+
+
+class LimitedArchiveHandler(LimitedUploadHandler):
+    """The same for archives: until one has more than FACEWATCH_MAX_ARCHIVE_MB."""
+
+    @property
+    def limit(self) -> int:
+        return int(settings.MAX_ARCHIVE_BYTES)
 
 
 class TidyFileUploadHandler(TemporaryFileUploadHandler):

@@ -5,11 +5,11 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Count, Max
 
 from recognition import access
 from recognition.browsing import uploads
-from recognition.models import KnownFace, Photo
+from recognition.models import Batch, BatchEntry, KnownFace, Photo
 
 #: The version of what is no longer there, or must not be seen any more.
 GONE = "gone"
@@ -43,6 +43,24 @@ def people(user: Any, keys: Iterable[str]) -> Mapping[str, str]:
     for person, face, revision in known.values_list("person", "pk", "revision"):
         states[str(person)].append(f"{face}:{revision}")
     return {key: _digest(parts) for key, parts in states.items()}
+
+
+def batches(user: Any, keys: Iterable[str]) -> Mapping[str, str]:
+    """Return the version of how far each of these archives is, and its photos are; two queries."""
+    wanted = list(keys)
+    if not user.has_perms(("recognition.add_person", "recognition.add_knownface")):
+        return dict.fromkeys(wanted, GONE)
+    stages = Batch.objects.filter(pk__in=wanted).values_list("pk", "stage", "error_code")
+    states = {str(pk): [f"{stage}:{code}"] for pk, stage, code in stages}
+    counts = (
+        BatchEntry.objects.filter(batch__in=list(states))
+        .values_list("batch", "outcome", "photo__stage")
+        .annotate(count=Count("pk"))
+        .order_by("batch", "outcome", "photo__stage")
+    )
+    for batch, outcome, stage, count in counts:
+        states[str(batch)].append(f"{outcome}:{stage}:{count}")
+    return {key: _digest(states[key]) if key in states else GONE for key in wanted}
 
 
 def _digest(parts: list[str]) -> str:

@@ -18,7 +18,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from ledger import crashpoints
-from recognition.models import Face, Photo, Search
+from recognition.models import Batch, Face, Photo, Search
 
 logger = logging.getLogger(__name__)
 
@@ -61,12 +61,14 @@ _round = Round()
 def remove_orphans() -> int:
     """Remove files that no row names; return how many.
 
-    One call looks at the files of searches and at as many photos as its time allows, on a small installation at all.
+    One call looks at the files of searches, at archives, and at as many photos as its time allows, on a small
+    installation at all.
     """
     ends_at = time.monotonic() + BUDGET_SECONDS
     removed = 0
     try:
-        removed += _clean_searches()
+        removed += _clean_flat("searches", Search.objects.values_list("image", flat=True))
+        removed += _clean_flat("batches", Batch.objects.values_list("archive", flat=True))
         while time.monotonic() < ends_at and (folders := _round.take(BATCH)):
             removed += _clean(folders)
     except OSError as error:
@@ -97,10 +99,10 @@ def _clean(folders: Sequence[str]) -> int:
     return removed
 
 
-def _clean_searches() -> int:
-    files = _listing("searches")[1]
-    named = set(Search.objects.values_list("image", flat=True))
-    return _remove(_without_row("searches", files, named=named))
+def _clean_flat(folder: str, named: Iterable[str]) -> int:
+    """Remove what the rows do not name from a folder without folders in it; listed before they are read."""
+    files = _listing(folder)[1]
+    return _remove(_without_row(folder, files, named=set(named)))
 
 
 def _without_row(folder: str, files: Iterable[str], *, named: Collection[str]) -> list[str]:

@@ -1,8 +1,8 @@
 """The wake-ups of recognition: losing one or running it twice changes nothing."""
 
-from ledger.queues import DETECT, RECOGNISE, SEARCH, huey, wake
-from recognition import loaded, photos, searches
-from recognition.models import Photo, Search
+from ledger.queues import BULK, DETECT, RECOGNISE, SEARCH, huey, wake
+from recognition import batches, loaded, photos, searches
+from recognition.models import Batch, Photo, Search
 
 
 @huey.task(priority=DETECT)
@@ -38,3 +38,15 @@ def wake_photo(photo: Photo) -> None:
 def wake_search(search: Search) -> None:
     """Wake a worker for a search, before everything else."""
     wake(answer_search, search.pk)
+
+
+@huey.task(priority=BULK)
+def take_photos(batch_id: str) -> None:
+    """Wake-up for one archive that is to be taken in: for a slice of it, and then for the next one."""
+    if batches.take_photos(batch_id, then=wake_photo):
+        wake(take_photos, batch_id)
+
+
+def wake_batch(batch: Batch) -> None:
+    """Wake a worker for an archive."""
+    wake(take_photos, batch.pk)

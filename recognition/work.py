@@ -7,8 +7,8 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from ledger import exhibits, kinds
 from ledger.exhibits import Exhibit, Remedy
-from recognition import checks, orphans, photos, searches, tasks
-from recognition.models import Photo, Search
+from recognition import batches, checks, orphans, photos, searches, tasks
+from recognition.models import Batch, Photo, Search
 
 __all__ = ["checks"]
 
@@ -36,8 +36,12 @@ for _stage, _task in tasks.NEXT_TASK.items():
 kinds.register(
     model=Search, stage=Search.Stage.ASKED, task=tasks.answer_search, name=_lazy("Searches")
 )
+kinds.register(
+    model=Batch, stage=Batch.Stage.TAKING, task=tasks.take_photos, name=_lazy("Archives")
+)
 kinds.CHORES["photos published"] = photos.publish_the_unheard
 kinds.CHORES["searches forgotten"] = searches.forget_the_unheard
+kinds.CHORES["archives forgotten"] = batches.forget_the_old
 kinds.CHORES["files removed"] = orphans.remove_orphans
 exhibits.register(
     Exhibit(

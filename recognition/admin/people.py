@@ -20,14 +20,18 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from recognition import people, photos, tasks
+from recognition import live, people, photos, tasks
 from recognition.admin import incoming, pictures, removal, stages
+from recognition.admin.archives import ArchivePages, may_enrol
+from recognition.admin.reasons import Reason, reason
 from recognition.models import Face, KnownFace, Person, Photo, Sighting
 
 removal.register(Person, KnownFace, lookup="person")
 removal.register(Person, Photo, lookup="person", name=_lazy("enrolment photos"))
 removal.register(Person, Sighting, lookup="person")
 
+#: Quality from which on a face is called good.
+GOOD = 0.75
 #: Fewest people who can become one.
 FEWEST_TO_MERGE = 2
 
@@ -97,6 +101,18 @@ class Enrolment:
     photo: Photo
     face: Face | None
     badge: SafeString
+    why: Reason | None
+
+    @property
+    def percent(self) -> int:
+        """The quality of the face, in percent."""
+        return round(self.face.quality * 100) if self.face else 0
+
+    @property
+    def grade(self) -> str:
+        """The quality of the face in a word."""
+        good = self.face and self.face.quality >= GOOD
+        return _("good") if good else _("enough")
 
 
 class Saved(HttpResponseRedirect):
@@ -195,9 +211,14 @@ class PersonAdmin(admin.ModelAdmin):
 
     # The photos of a person
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        context = {"may_enrol": may_enrol(request), **(extra_context or {})}
+        return super().changelist_view(request, context)
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            *ArchivePages(self.admin_site).urls(),
             path(
                 "<uuid:person_id>/enrolments/",
                 view(self.enrolments_view),
@@ -244,15 +265,21 @@ class PersonAdmin(admin.ModelAdmin):
         return redirect("admin:recognition_person_change", person_id)
 
     def _enrolments(self, request: HttpRequest, person: Person) -> dict[str, Any]:
+        # Before the photos are read: what changes in between is asked for again.
+        version = live.people(request.user, [str(person.pk)])[str(person.pk)]
         faces = Face.objects.select_related("known_as").defer("landmarks")
         found = list(_enrolments_of(person).prefetch_related(Prefetch("faces", faces)))
         return {
             "enrolments": [
                 Enrolment(
-                    photo=photo, face=next(iter(photo.faces.all()), None), badge=stages.badge(photo)
+                    photo=photo,
+                    face=next(iter(photo.faces.all()), None),
+                    badge=stages.badge(photo),
+                    why=reason(photo.error_code) if photo.error_code else None,
                 )
                 for photo in found
             ],
+            "version": version,
             "enrolments_busy": any(photo.stage in Photo.OPEN_STAGES for photo in found),
             "may_retry": request.user.has_perm("recognition.change_photo"),
             "may_remove": request.user.has_perm("recognition.delete_photo"),

@@ -15,11 +15,12 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from demo import photos as demo_photos
 from ledger import leases
 from ledger.sweep import sweep
-from recognition import orphans, photos, searches
+from recognition import batches, orphans, photos, searches
 from recognition.engine import Engine
 from recognition.gallery import Gallery
 from recognition.models import Photo
 from tests import make
+from tests.archives import packed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("photos_folder")]
 
@@ -176,7 +177,7 @@ def test_several_batches_are_looked_at_in_one_call_with_two_queries_each(
     monkeypatch.setattr(orphans, "BUDGET_SECONDS", 60)
     for _ in range(10):
         save(f"{make.photo().folder}/left.png")
-    with django_assert_num_queries(1 + 2 * 3):
+    with django_assert_num_queries(2 + 2 * 3):
         assert later_removed() == 10
 
 
@@ -204,3 +205,10 @@ def test_deleting_a_photo_leaves_nothing_to_remove() -> None:
     photos.delete_photos([photo])
     assert not default_storage.exists(photo.folder)
     assert later_removed() == 0
+
+
+def test_an_archive_stays_while_a_row_names_it() -> None:
+    batch = batches.store(packed({"Ada/1.jpg": b"pixels"}), owner=None)
+    save("batches/left.zip")
+    assert later_removed() == 1
+    assert files("batches") == {f"{batch.pk}.zip"}
