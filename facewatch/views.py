@@ -21,7 +21,7 @@ from django.views.decorators.http import require_safe
 from alerts import browsing as alert_browsing
 from alerts import live as alerts_live
 from facewatch import live, streams
-from ledger import backlog, workers
+from ledger import backlog, pauses, workers
 from ledger import live as queue_live
 from recognition import access
 from recognition import browsing as photo_browsing
@@ -119,5 +119,6 @@ def _pipeline(user: Any) -> dict[str, Any]:
         "failed": state["failed"],
         "done_per_minute": state["done_per_minute"],
         "eta_minutes": math.ceil((state["eta_seconds"] or 0) / 60),
+        "paused": pauses.paused(),
         "queue_version": queue_live.queue(user),
     }

@@ -63,6 +63,22 @@ exhibits.register(
 )
 exhibits.register(
     Exhibit(
+        model=Batch,
+        title=_lazy("Archives"),
+        done=Batch.Stage.DONE,
+        bad=(Batch.Stage.FAILED,),
+        rows=Batch.objects.all,
+        row_name=str,
+        remedy=Remedy(
+            one=_lazy("Try again"),
+            chosen=_lazy("Try the chosen again"),
+            every=_lazy("Try all again"),
+            permission="recognition.add_knownface",
+        ),
+    )
+)
+exhibits.register(
+    Exhibit(
         model=Search,
         title=_lazy("Searches"),
         done=Search.Stage.ANSWERED,

@@ -291,7 +291,7 @@ def test_the_page_costs_the_same_however_much_there_is(
     client.get(URL)
     # Session, user, 2 x permissions; the version (15); pauses, workers, failures (3); what waits and what ended (19);
     # minutes; reasons (3), of two of which there are examples.
-    with django_assert_num_queries(49):
+    with django_assert_num_queries(57):
         client.get(URL)
 
 
