@@ -145,6 +145,8 @@ class TestBlindness:
         for part in ("", "?part=card", "?part=panel", "?part=position"):
             html = client.get(f"/alerts/{alert.pk}/{part}").content.decode()
             assert [number for number in NUMBERS if number in html] == []
+            # The page of the photo names candidates with their distances.
+            assert f'/photos/{alert.photo_id}/"' not in html
 
     def test_all_of_it_is_shown_after_the_answer(
         self, client: Client, operator: object, alert: Alert
@@ -156,6 +158,7 @@ class TestBlindness:
         assert [number for number in NUMBERS if number not in html] == []
         rival = KnownFace.objects.get(person__name="Bob Rival")
         assert f"/api/v1/faces/{rival.face_id}/chip/" in html
+        assert f'/photos/{alert.photo_id}/"' in html
         assert "You say: can't tell" in html
 
     def test_off_all_of_it_is_shown_from_the_start(
