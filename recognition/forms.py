@@ -19,19 +19,39 @@ class Choice(NamedTuple):
     value: str
 
 
+def _in_utc(text: str) -> datetime:
+    """Return the moment of an ISO 8601 text, in UTC unless it says otherwise. Raises ValueError, OverflowError."""
+    found = datetime.fromisoformat(text)
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+class MomentInput(forms.DateTimeInput):
+    """The browser's own field for day and time, which knows neither offsets nor parts of a second."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"type": "datetime-local", "step": "any"})
+
+    def format_value(self, value: Any) -> str | None:
+        try:
+            moment = _in_utc(value)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        timespec = "seconds" if moment.second else "minutes"
+        return moment.replace(tzinfo=None).isoformat(timespec=timespec)
+
+
 class Moment(forms.DateTimeField):
     """A moment in UTC, to the minute or the second."""
 
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    widget = MomentInput
 
     def to_python(self, value: Any) -> datetime | None:
-        if isinstance(value, str) and value:
-            try:
-                found = datetime.fromisoformat(value)
-            except ValueError:
-                raise forms.ValidationError(self.error_messages["invalid"]) from None
-            return found if found.tzinfo else found.replace(tzinfo=UTC)
-        return None
+        if not isinstance(value, str) or not value:
+            return None
+        try:
+            return _in_utc(value)
+        except (ValueError, OverflowError):
+            raise forms.ValidationError(self.error_messages["invalid"]) from None
 
 
 class PhotoFilter(forms.Form):
@@ -63,23 +83,20 @@ class PhotoFilter(forms.Form):
     def choices_in_words(self) -> Iterator[Choice]:
         """Yield the filters that are in force, to be shown and taken away one by one."""
         for name, value in self.chosen().items():
-            field = self.fields[name]
-            yield Choice(field=name, label=str(field.label), value=_in_words(field, value))
+            field: Any = self.fields[name]
+            if isinstance(value, datetime):
+                text = f"{value:%Y-%m-%d %H:%M}"
+            elif name == "person":
+                text = _name_of(value)
+            else:
+                text = str(dict(getattr(field, "choices", [])).get(value, value))
+            yield Choice(field=name, label=str(field.label), value=text)
 
 
-def _in_words(field: Any, value: Any) -> str:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
-    if isinstance(field, forms.ChoiceField):
-        choices: Any = field.choices
-        return str(dict(choices)[value])
-    return _name_of(value)
-
-
-def _name_of(text: str) -> str:
-    """Return the name of the person with this id; what is no id is a name already."""
+def _name_of(person: str) -> str:
+    """Return the name of the person with this id; what is no id is a part of a name already."""
     try:
-        key = uuid.UUID(text)
+        key = uuid.UUID(person)
     except ValueError:
-        return text
-    return Person.objects.filter(pk=key).values_list("name", flat=True).first() or text
+        return person
+    return Person.objects.filter(pk=key).values_list("name", flat=True).first() or person

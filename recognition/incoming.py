@@ -22,7 +22,20 @@ ADVICE = {
     "unreadable_image": _lazy("Open it in a picture viewer, save it again, and send that copy."),
     "unsupported_format": _lazy("Save it as a JPEG, PNG or WebP picture, and send that."),
     "too_many_pixels": _lazy("Send a smaller copy."),
+    "file_missing": _lazy("Its file is gone: upload the photo again."),
+    "worker_died": _lazy(
+        "The photo may be damaged: save it again in a picture viewer, and send that copy."
+    ),
+    "out_of_memory": _lazy("Try again when less is going on, or send a smaller copy."),
+    "server_error": _lazy(
+        "Try again; if it fails each time, whoever runs the server finds the error in the log."
+    ),
 }
+
+
+def advice(code: str) -> str:
+    """Return what to do about a photo with this error code, empty if nothing is known that helps."""
+    return str(ADVICE.get(code, ""))
 
 
 @dataclass(kw_only=True)

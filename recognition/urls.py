@@ -2,17 +2,17 @@
 
 from django.urls import path
 
-from recognition import identity_views, people_views, views
+from recognition import identity_views, people_views, photo_views, views
 
 app_name = "recognition"
 urlpatterns = [
     path("upload/", views.upload, name="upload"),
-    path("photos/", views.photo_list, name="photos"),
-    path("photos/new/", views.new_photos, name="new-photos"),
-    path("photos/<uuid:photo_id>/", views.photo, name="photo"),
-    path("photos/<uuid:photo_id>/tile/", views.photo_tile, name="photo-tile"),
-    path("photos/<uuid:photo_id>/retry/", views.retry_photo, name="photo-retry"),
-    path("photos/<uuid:photo_id>/delete/", views.delete_photo, name="photo-delete"),
+    path("photos/", photo_views.photo_list, name="photos"),
+    path("photos/news/", photo_views.photo_news, name="photos-news"),
+    path("photos/<uuid:photo_id>/", photo_views.photo, name="photo"),
+    path("photos/<uuid:photo_id>/tile/", photo_views.photo_tile, name="photo-tile"),
+    path("photos/<uuid:photo_id>/retry/", photo_views.retry_photo, name="photo-retry"),
+    path("photos/<uuid:photo_id>/delete/", photo_views.delete_photo, name="photo-delete"),
     path("people/", people_views.people_list, name="people"),
     path("people/add/", people_views.add_person, name="person-add"),
     path("people/<uuid:person_id>/", people_views.person, name="person"),

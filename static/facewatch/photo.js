@@ -1,147 +1,217 @@
-// One photo: boxes and list point at each other, a card names the candidates of a face, and the picture can be looked
-// at closely and alone.
+// One photo: a face's box and its entry in the list stand out together; a card beside the box names the candidates.
+// The photo can be made larger, and fill the screen. All by delegation: the page takes its parts anew while the photo
+// is in work.
 
-/** Steps of the zoom, and how large it may get. */
-const STEP = 1.4;
-const LARGEST = 8;
+const SVG = "http://www.w3.org/2000/svg";
+/** Smallest side of what can be hit, in pixels of the page (WCAG 2.5.8). */
+const TARGET = 24;
+/** Milliseconds for which a card stays when the pointer leaves, so that it can be reached. */
+const LINGER = 200;
+const ZOOM_STEP = 1.5;
+const MOST_ZOOM = 8;
 
-let scale = 1;
-let x = 0;
-let y = 0;
-let held = null;
+let zoom = 1;
+let leaving = 0;
 
-/** The parts of the page as it is now: it takes itself anew while the photo is in work. */
-function viewer() {
-  return document.getElementById("viewer");
+const viewer = () => document.getElementById("viewer");
+const picture = () => viewer()?.querySelector(".picture");
+const numberOf = (element) => element?.closest?.("[data-face], [data-card]")?.dataset;
+
+// Faces.
+
+function show(number, { card = false } = {}) {
+  clearTimeout(leaving);
+  for (const element of document.querySelectorAll("[data-face]")) {
+    element.classList.toggle("active", element.dataset.face === number);
+  }
+  for (const element of document.querySelectorAll("[data-card]")) {
+    element.hidden = !card || element.dataset.card !== number;
+    if (!element.hidden) place(element);
+  }
 }
 
+function hide() {
+  clearTimeout(leaving);
+  show("");
+}
+
+/** Put a card below its box, or above where there is no room, within the figure. */
+function place(card) {
+  const around = viewer().getBoundingClientRect();
+  const box = document.getElementById(`box-${card.dataset.card}`).querySelector("rect").getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = card;
+  const left = Math.min(Math.max(box.left - around.left, 0), Math.max(around.width - width, 0));
+  const below = box.bottom - around.top + 8;
+  const isRoom = box.bottom + 8 + height < window.innerHeight || box.top - height - 8 < 0;
+  card.style.left = `${left}px`;
+  card.style.top = `${isRoom ? below : box.top - around.top - height - 8}px`;
+}
+
+document.addEventListener("pointerover", (event) => {
+  const data = numberOf(event.target);
+  if (!data) return;
+  const isEntry = Boolean(event.target.closest(".faces"));
+  show(data.face ?? data.card, { card: !isEntry });
+});
+document.addEventListener("pointerout", (event) => {
+  if (!numberOf(event.target) || event.pointerType === "touch") return;
+  clearTimeout(leaving);
+  leaving = setTimeout(() => {
+    // What has the focus stays shown.
+    const focused = numberOf(document.activeElement);
+    if (focused?.face) show(focused.face, { card: !document.activeElement.closest(".faces") });
+    else hide();
+  }, LINGER);
+});
+document.addEventListener("focusin", (event) => {
+  const data = numberOf(event.target);
+  if (data?.face) show(data.face, { card: !event.target.closest(".faces") });
+  else hide();
+});
+document.addEventListener("focusout", (event) => {
+  if (numberOf(event.target) && !event.relatedTarget) hide();
+});
+document.addEventListener("click", (event) => {
+  const box = event.target.closest(".boxes a");
+  if (!box) {
+    if (!event.target.closest("[data-card], .faces")) hide();
+    return;
+  }
+  event.preventDefault();
+  // A click or a tap shows the card; Enter, which is a click of no pointer, leads on to the entry.
+  if (event.detail > 0) {
+    box.focus({ preventScroll: true });
+    show(box.dataset.face, { card: true });
+  } else {
+    document.getElementById(`face-${box.dataset.face}`).focus();
+  }
+});
+
+// Size.
+
+function setZoom(wanted, { x = 0.5, y = 0.5 } = {}) {
+  const shown = picture();
+  const port = viewer().querySelector(".viewport");
+  const next = Math.min(Math.max(wanted, 1), MOST_ZOOM);
+  if (!shown || next === zoom) return;
+  const centre = {
+    x: (port.scrollLeft + port.clientWidth * x) / port.scrollWidth,
+    y: (port.scrollTop + port.clientHeight * y) / port.scrollHeight,
+  };
+  const fit = shown.getBoundingClientRect().width / zoom;
+  if (zoom === 1) {
+    port.style.width = `${port.clientWidth}px`;
+    port.style.height = `${port.clientHeight}px`;
+  }
+  zoom = next;
+  viewer().classList.toggle("zoomed", zoom > 1);
+  if (zoom === 1) {
+    unzoom();
+  } else {
+    shown.style.width = `${fit * zoom}px`;
+    port.scrollLeft = centre.x * port.scrollWidth - port.clientWidth * x;
+    port.scrollTop = centre.y * port.scrollHeight - port.clientHeight * y;
+  }
+  afterSize();
+}
+
+function unzoom() {
+  zoom = 1;
+  viewer().classList.remove("zoomed");
+  picture().style.width = "";
+  viewer().querySelector(".viewport").style.width = "";
+  viewer().querySelector(".viewport").style.height = "";
+}
+
+/** Keep labels as high as they were, and small boxes large enough to be hit. */
+function afterSize() {
+  const boxes = viewer()?.querySelector(".boxes");
+  if (!boxes) return;
+  boxes.style.fontSize = zoom > 1 ? `${Number(boxes.getAttribute("font-size")) / zoom}px` : "";
+  const scale = boxes.viewBox.baseVal.width / boxes.getBoundingClientRect().width;
+  for (const link of boxes.querySelectorAll("a")) {
+    const rect = link.querySelector("rect:not(.hit)");
+    let hit = link.querySelector(".hit");
+    if (!hit) {
+      hit = document.createElementNS(SVG, "rect");
+      hit.setAttribute("class", "hit");
+      link.append(hit);
+    }
+    for (const [side, start] of [["width", "x"], ["height", "y"]]) {
+      const length = Number(rect.getAttribute(side));
+      const wanted = Math.max(length, TARGET * scale);
+      hit.setAttribute(side, wanted);
+      hit.setAttribute(start, Number(rect.getAttribute(start)) - (wanted - length) / 2);
+    }
+  }
+}
+
+function toggleFull() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else viewer().requestFullscreen?.();
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("#viewer .tools button");
+  if (button?.id === "zoom-in") setZoom(zoom * ZOOM_STEP);
+  if (button?.id === "zoom-out") setZoom(zoom / ZOOM_STEP);
+  if (button?.id === "full") toggleFull();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") hide();
+  if (!event.target.closest?.("#viewer") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "f") toggleFull();
+  else if (event.key === "+" || event.key === "=") setZoom(zoom * ZOOM_STEP);
+  else if (event.key === "-") setZoom(zoom / ZOOM_STEP);
+  else if (event.key === "0") setZoom(1);
+});
+// In the page a plain wheel scrolls the page; with Ctrl, or where the photo fills the screen, it makes it larger.
+document.addEventListener(
+  "wheel",
+  (event) => {
+    const port = event.target.closest?.("#viewer .viewport");
+    if (!port || !(event.ctrlKey || document.fullscreenElement)) return;
+    event.preventDefault();
+    const around = port.getBoundingClientRect();
+    const at = { x: (event.clientX - around.left) / around.width, y: (event.clientY - around.top) / around.height };
+    setZoom(zoom * Math.exp(-event.deltaY / 300), at);
+  },
+  { passive: false },
+);
+document.addEventListener("fullscreenchange", () => {
+  if (!viewer()) return;
+  const isFull = document.fullscreenElement === viewer();
+  document.getElementById("full").setAttribute("aria-pressed", String(isFull));
+  hide();
+  unzoom();
+  afterSize();
+});
+// A photo that was made larger is moved with the mouse; fingers do that by themselves.
+document.addEventListener("pointerdown", (event) => {
+  const port = event.target.closest?.("#viewer.zoomed .viewport");
+  if (!port || event.pointerType !== "mouse" || event.target.closest("a")) return;
+  event.preventDefault();
+  const move = (moved) => port.scrollBy(-moved.movementX, -moved.movementY);
+  document.addEventListener("pointermove", move);
+  document.addEventListener("pointerup", () => document.removeEventListener("pointermove", move), { once: true });
+});
+window.addEventListener("resize", () => {
+  if (!viewer()) return;
+  unzoom();
+  afterSize();
+  for (const card of document.querySelectorAll("[data-card]:not([hidden])")) place(card);
+});
+
 function prepare() {
-  scale = 1;
-  x = y = 0;
-  fit();
+  zoom = 1;
   const tools = viewer()?.querySelector(".tools");
   if (!tools) return;
   tools.hidden = false;
-  tools.querySelector("[data-full]").hidden = !document.fullscreenEnabled;
+  document.getElementById("full").hidden = !document.fullscreenEnabled;
+  const image = viewer().querySelector("img");
+  if (image.complete) afterSize();
+  else image.addEventListener("load", afterSize, { once: true });
 }
 
-/** Show a small photo as large as there is room: its boxes and labels grow with it. */
-function fit() {
-  const image = viewer()?.querySelector(".picture img");
-  if (!image) return;
-  const [width, height] = [Number(image.getAttribute("width")), Number(image.getAttribute("height"))];
-  const high = document.fullscreenElement ? innerHeight - 64 : innerHeight * 0.65;
-  const wide = Math.min(viewer().clientWidth, (high * width) / height);
-  image.style.width = `${Math.round(wide)}px`;
-  image.style.maxHeight = "none";
-}
-
-function light(id) {
-  for (const element of document.querySelectorAll("[data-face]")) {
-    element.classList.toggle("lit", element.dataset.face === id);
-  }
-  const box = id && viewer()?.querySelector(`.boxes a[data-face="${id}"]`);
-  const words = id && document.querySelector(`.faces [data-face="${id}"] .words`);
-  const card = viewer()?.querySelector(".face-card");
-  if (!card) return;
-  card.hidden = !(box && words);
-  if (card.hidden) return;
-  card.replaceChildren(words.cloneNode(true));
-  place(card, box.querySelector("rect").getBoundingClientRect());
-}
-
-/** Put the card below the box, or above it where there is no room, within the picture. */
-function place(card, box) {
-  const frame = viewer().getBoundingClientRect();
-  const below = box.bottom - frame.top + 8;
-  const fits = below + card.offsetHeight < frame.height;
-  const top = fits ? below : Math.max(4, box.top - frame.top - card.offsetHeight - 8);
-  const left = Math.min(Math.max(4, box.left - frame.left), frame.width - card.offsetWidth - 4);
-  card.style.top = `${top}px`;
-  card.style.left = `${Math.max(4, left)}px`;
-}
-
-function faceOf(event) {
-  return event.target.closest?.("[data-face]")?.dataset.face;
-}
-
-for (const name of ["mouseover", "focusin"]) {
-  document.addEventListener(name, (event) => {
-    const id = faceOf(event);
-    if (id) light(id);
-  });
-}
-document.addEventListener("mouseout", (event) => {
-  if (faceOf(event) && !event.relatedTarget?.closest?.("[data-face]")) light(faceOf({ target: document.activeElement }));
-});
-document.addEventListener("focusout", (event) => {
-  if (faceOf(event)) light(undefined);
-});
-
-// Zoom and move.
-function show() {
-  const picture = viewer().querySelector(".picture");
-  scale = Math.min(Math.max(scale, 1), LARGEST);
-  x = Math.min(0, Math.max(x, picture.offsetWidth * (1 - scale)));
-  y = Math.min(0, Math.max(y, picture.offsetHeight * (1 - scale)));
-  picture.style.transform = scale === 1 ? "" : `translate(${x}px, ${y}px) scale(${scale})`;
-  light(undefined);
-}
-
-/** Zoom round a point of the picture, in pixels of the picture as it is laid out. */
-function zoom(factor, [px, py]) {
-  const before = scale;
-  scale = Math.min(Math.max(scale * factor, 1), LARGEST);
-  x = px - (px - x) * (scale / before);
-  y = py - (py - y) * (scale / before);
-  show();
-}
-
-function pointIn(picture, event) {
-  const frame = picture.getBoundingClientRect();
-  return [event.clientX - frame.left + x, event.clientY - frame.top + y];
-}
-
-document.addEventListener("wheel", (event) => {
-  const picture = event.target.closest?.("#viewer .picture");
-  // The page scrolls on; the picture is zoomed with the key that zooms everywhere, and alone on the screen.
-  if (!picture || !(event.ctrlKey || document.fullscreenElement)) return;
-  event.preventDefault();
-  zoom(event.deltaY < 0 ? STEP : 1 / STEP, pointIn(picture, event));
-}, { passive: false });
-document.addEventListener("pointerdown", (event) => {
-  if (scale > 1 && event.target.closest?.("#viewer .picture")) held = [event.clientX - x, event.clientY - y];
-});
-document.addEventListener("pointermove", (event) => {
-  if (!held) return;
-  [x, y] = [event.clientX - held[0], event.clientY - held[1]];
-  show();
-});
-document.addEventListener("pointerup", () => {
-  held = null;
-});
-
-document.addEventListener("click", (event) => {
-  const button = event.target.closest?.("#viewer .tools button");
-  if (!button) return;
-  const picture = viewer().querySelector(".picture");
-  if (button.dataset.zoom) {
-    zoom(button.dataset.zoom === "in" ? STEP : 1 / STEP, [picture.offsetWidth / 2, picture.offsetHeight / 2]);
-  } else if (button.hasAttribute("data-boxes")) {
-    const plain = viewer().classList.toggle("plain");
-    button.setAttribute("aria-pressed", String(!plain));
-  } else if (document.fullscreenElement) {
-    document.exitFullscreen();
-  } else {
-    viewer().requestFullscreen();
-  }
-});
-document.addEventListener("fullscreenchange", () => {
-  viewer()?.querySelector("[data-full]").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement)));
-  prepare();
-  show();
-});
-
-document.addEventListener("htmx:afterSettle", prepare);
-window.addEventListener("resize", fit);
+document.addEventListener("htmx:afterSwap", prepare);
 prepare();

@@ -1,371 +1,494 @@
-// Sends each chosen or dropped file by itself, shows how far it has come, then hands its tile over to the server. What
-// fails for want of a server is tried again; a key for each file keeps a second try from storing it twice.
+// Sends each chosen or dropped file by itself, at most AT_ONCE at a time, and shows how far each has come; a stored one
+// is handed over to the server's own tile, which is live. Each file has one Idempotency-Key for all its attempts, so
+// that one whose answer was lost is not stored twice.
+//
+// A transfer is "waiting", "sending", "paused", "later" (waits by itself), "failed" (may be tried again) or "refused".
 
 const form = document.getElementById("upload");
-const list = document.getElementById("uploads");
-const draft = document.getElementById("sending");
-const batch = document.getElementById("batch");
+const section = document.getElementById("transfers");
+const queue = document.getElementById("queue");
+const uploads = document.getElementById("uploads");
+const draft = document.getElementById("transfer");
+const held = document.getElementById("held");
+const sent = document.getElementById("sent");
 const said = document.getElementById("said");
-const words = form.dataset;
+const texts = form.dataset;
 
 /** Files sent at once: more would share the same line. */
 const AT_ONCE = 3;
-/** Tries of one file that nobody asked for, and the longest wait between two of them, in seconds. */
-const MOST_TRIES = 8;
-const LONGEST_WAIT = 60;
-/** Milliseconds between two sayings of how far all have come. */
-const SAY_EVERY = 1000;
-/** Endings of pictures: a dropped file may come without its type. */
-const PICTURE = /\.(jpe?g|png|webp|gif|heic|heif|bmp|tiff?)$/i;
+/** Attempts of one file over a broken connection, and the seconds after the first and at the most. */
+const MOST_ATTEMPTS = 6;
+const [FIRST_WAIT, LONGEST_WAIT] = [1, 30];
+/** Seconds to wait when a full server does not say. */
+const FULL_WAIT = 15;
+/** Milliseconds between two reports to those who listen. */
+const REPORT_EVERY = 5000;
+/** Rows made in one go, so that thousands of files do not stop the page. */
+const ROWS_AT_ONCE = 100;
+const PICTURE = /\.(jpe?g|png|webp|heic|heif|avif|gif|bmp|tiff?)$/i;
 
-/** @type {Set<{file: File, key: string, tile: Element, state: string, sent: number, tries: number}>} */
-const all = new Set();
-const queue = [];
+const transfers = new Set();
 let sending = 0;
+let [all, stored, refused] = [0, 0, 0];
+/** Bytes of everything that is or was here, and of what is stored. */
+let [allBytes, storedBytes] = [0, 0];
+/** When the server takes more again, in milliseconds; 0 when nothing is held. */
 let heldUntil = 0;
-let isPaused = false;
-let since = "";
-let saying = 0;
-const passed = [];
+let ticking = 0;
+let [reportedAt, reporting] = [0, 0];
+let oldest = "";
+let passed = 0;
 
-// With scripts, choosing is sending; without, the button is there.
-form.querySelector(".send").hidden = true;
-form.querySelector(".ways").hidden = false;
+form.classList.add("scripted");
 document.getElementById("files").required = false;
+if (!("webkitdirectory" in document.createElement("input"))) document.querySelector("[for=folder]").hidden = true;
+
+// Where files come from.
+
 for (const input of form.querySelectorAll('input[type="file"]')) {
   input.addEventListener("change", () => {
-    add([...input.files]);
+    const isFolder = input.id === "folder";
+    add([...input.files], { pictures: isFolder });
     input.value = "";
   });
 }
 form.addEventListener("submit", (event) => event.preventDefault());
-for (const name of ["dragenter", "dragover"]) {
-  form.addEventListener(name, (event) => {
-    event.preventDefault();
-    form.classList.add("over");
-  });
-}
-for (const name of ["dragleave", "drop"]) {
-  form.addEventListener(name, (event) => {
-    event.preventDefault();
-    form.classList.remove("over");
-  });
-}
+let within = 0;
+form.addEventListener("dragenter", () => {
+  within += 1;
+  form.classList.add("over");
+});
+form.addEventListener("dragleave", () => {
+  within -= 1;
+  if (within <= 0) form.classList.remove("over");
+});
 form.addEventListener("drop", async (event) => {
-  // The entries have to be asked for before the event ends; folders are known by them alone.
-  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  add(entries.length ? (await Promise.all(entries.map(filesIn))).flat() : [...event.dataTransfer.files]);
+  within = 0;
+  form.classList.remove("over");
+  const found = await dropped(event.dataTransfer);
+  add(found.files, { pictures: false });
+  add(found.inFolders, { pictures: true });
 });
 // A file dropped beside the form would replace the page.
-for (const name of ["dragover", "drop"]) {
-  window.addEventListener(name, (event) => event.preventDefault());
-}
-window.addEventListener("beforeunload", (event) => {
-  if ([...all].some((one) => ["waiting", "sending", "paused"].includes(one.state))) event.preventDefault();
-});
-window.addEventListener("online", () => {
-  for (const one of all) {
-    if (one.state === "later") enqueue(one);
-  }
-});
-batch.addEventListener("click", (event) => {
-  const what = event.target.closest("[data-all]")?.dataset.all;
-  if (what === "pause") pauseAll();
-  if (what === "resume") resumeAll();
-  if (what === "again") for (const one of all) if (one.state === "refused" || one.state === "later") tryAgain(one);
-});
+for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
 
-/** Previews are read when they come into sight, and not all of hundreds at once. */
-const previews = new IntersectionObserver((entries) => {
+/** Return the dropped files, and those in dropped folders. The entries are to be had in the event alone. */
+async function dropped(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  const plain = [...transfer.files];
+  const folders = entries.filter((entry) => entry.isDirectory);
+  if (!folders.length) return { files: plain, inFolders: [] };
+  const files = await Promise.all(entries.filter((entry) => entry.isFile).map(fileOf));
+  const inFolders = [];
+  for (const folder of folders) await walk(folder, inFolders);
+  return { files: files.filter(Boolean), inFolders };
+}
+
+async function walk(folder, found) {
+  const reader = folder.createReader();
+  try {
+    for (;;) {
+      // Chromium gives up to a hundred at a time, and none at the end.
+      const entries = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+      if (!entries.length) return;
+      for (const entry of entries) {
+        if (entry.isDirectory) await walk(entry, found);
+        else found.push(await fileOf(entry));
+      }
+    }
+  } catch {
+    say(texts.unread);
+  }
+}
+
+function fileOf(entry) {
+  return new Promise((resolve) => entry.file(resolve, () => resolve(null)));
+}
+
+function isPicture(file) {
+  return file.type ? file.type.startsWith("image/") : PICTURE.test(file.name);
+}
+
+/** Put files in the queue; with `pictures` those that are none are listed and left. */
+async function add(files, { pictures }) {
+  const there = files.filter(Boolean);
+  if (pictures) passOver(there.filter((file) => !isPicture(file)));
+  const wanted = pictures ? there.filter(isPicture) : there;
+  if (!wanted.length) return;
+  if (!transfers.size && !sending) startBatch();
+  const source = form.elements.source.value.trim();
+  for (let start = 0; start < wanted.length; start += ROWS_AT_ONCE) {
+    if (start) await new Promise((resolve) => setTimeout(resolve));
+    for (const file of wanted.slice(start, start + ROWS_AT_ONCE)) enter(file, source);
+    changed();
+  }
+}
+
+function startBatch() {
+  [all, stored, refused, allBytes, storedBytes, passed] = [0, 0, 0, 0, 0, passed];
+  oldest = "";
+  sent.hidden = true;
+}
+
+function enter(file, source) {
+  const row = draft.content.firstElementChild.cloneNode(true);
+  const transfer = { file, source, row, key: newKey(), state: "", attempts: 0, progress: 0, request: null, timer: 0 };
+  row.querySelector(".file").textContent = file.webkitRelativePath || file.name;
+  row.querySelector(".bytes").textContent = size(file.size);
+  for (const button of row.querySelectorAll("button")) button.append(hidden(` ${file.name}`));
+  row.querySelector(".pause").addEventListener("click", () => pause(transfer));
+  row.querySelector(".resume").addEventListener("click", () => again(transfer));
+  row.querySelector(".again").addEventListener("click", () => again(transfer));
+  row.querySelector(".remove").addEventListener("click", () => remove(transfer));
+  transfers.add(transfer);
+  byRow.set(row, transfer);
+  all += 1;
+  allBytes += file.size;
+  queue.append(row);
+  seen.observe(row);
+  // The server refuses it as well, but may end the connection before its reason is read.
+  if (file.size > Number(texts.mostBytes)) refuse(transfer, texts.large);
+  else setState(transfer, "waiting");
+}
+
+function hidden(text) {
+  const span = document.createElement("span");
+  span.className = "sr-only";
+  span.textContent = text;
+  return span;
+}
+
+function newKey() {
+  // crypto.randomUUID is there on secure pages alone.
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function size(bytes) {
+  const [unit, divisor] = bytes < 1e6 ? ["kilobyte", 1e3] : ["megabyte", 1e6];
+  const style = { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: unit === "megabyte" ? 1 : 0 };
+  return new Intl.NumberFormat(document.documentElement.lang, style).format(Math.max(bytes / divisor, 0.1));
+}
+
+function passOver(files) {
+  if (!files.length) return;
+  const box = document.getElementById("passed");
+  passed += files.length;
+  box.hidden = section.hidden = false;
+  box.querySelector("summary").textContent = texts.passed.replace("{number}", passed);
+  for (const file of files) {
+    const line = document.createElement("li");
+    line.textContent = file.webkitRelativePath || file.name;
+    box.querySelector("ul").append(line);
+  }
+}
+
+// Previews are made when their row comes into sight; the address is given back as soon as the picture is there.
+
+const byRow = new WeakMap();
+const seen = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
     if (!isIntersecting) continue;
-    previews.unobserve(target);
-    const one = [...all].find(({ tile }) => tile === target);
-    if (one) showPreview(one);
+    seen.unobserve(target);
+    const { file } = byRow.get(target);
+    if (isPicture(file)) preview(file, target.querySelector(".preview"));
   }
-}, { rootMargin: "300px" });
+});
 
-/** Return the files of a dropped file or folder, with those in folders below it. */
-async function filesIn(entry) {
-  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
-  const reader = entry.createReader();
-  const found = [];
-  for (;;) {
-    // A reader hands over a part of a large folder at a time.
-    const part = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!part.length) break;
-    found.push(...part);
-  }
-  return (await Promise.all(found.map(filesIn))).flat();
-}
-
-function add(files) {
-  const pictures = files.filter(({ name, type }) => type.startsWith("image/") || PICTURE.test(name));
-  const others = files.length > 1 ? files.filter((file) => !pictures.includes(file)) : [];
-  tellPassed(others);
-  const fragment = document.createDocumentFragment();
-  for (const file of files.length > 1 ? pictures : files) {
-    const tile = draft.content.firstElementChild.cloneNode(true);
-    const one = { file, key: newKey(), tile, state: "waiting", sent: 0, tries: 0, request: null };
-    tile.querySelector(".file").textContent = file.name;
-    tile.addEventListener("click", (event) => {
-      const what = event.target.closest("[data-do]")?.dataset.do;
-      if (what === "pause") pause(one);
-      if (what === "resume") enqueue(one);
-      if (what === "again") tryAgain(one);
-      if (what === "remove") remove(one);
-    });
-    all.add(one);
-    fragment.append(tile);
-    if (file.type.startsWith("image/")) previews.observe(tile);
-    // The server refuses it as well, but may end the connection before its reason is read.
-    if (file.size > Number(words.mostBytes)) refuse(one, words.large);
-    else if (isPaused) set(one, "paused");
-    else queue.push(one);
-  }
-  list.prepend(fragment);
-  for (const one of queue) set(one, one.state);
-  batch.hidden = !all.size && !passed.length;
-  sendNext();
-  say();
-}
-
-/** Return a key that nobody else has; `randomUUID` is there on secure pages alone. */
-function newKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function tellPassed(files) {
-  if (!files.length) return;
-  passed.push(...files.map(({ name }) => name));
-  const line = document.getElementById("passed");
-  const names = passed.slice(0, 5).join(", ") + (passed.length > 5 ? ", …" : "");
-  line.textContent = words.passed.replace("{count}", passed.length).replace("{names}", names);
-  line.hidden = false;
-}
-
-function showPreview({ file, tile }) {
+function preview(file, place) {
   const url = URL.createObjectURL(file);
   const picture = new Image();
   picture.alt = "";
-  picture.addEventListener("load", () => URL.revokeObjectURL(url));
-  picture.addEventListener("error", () => {
+  picture.addEventListener("load", () => {
+    place.replaceChildren(picture);
     URL.revokeObjectURL(url);
-    picture.remove();
   });
+  picture.addEventListener("error", () => URL.revokeObjectURL(url));
   picture.src = url;
-  tile.querySelector(".tile-picture").replaceChildren(picture);
 }
 
-/** Put a file into a state, and show what can be done in it. */
-function set(one, state, text = "") {
-  one.state = state;
-  const { tile } = one;
-  tile.classList.toggle("refused", state === "refused" || state === "later");
-  tile.classList.toggle("paused", state === "paused");
-  tile.querySelector(".state").textContent = { waiting: words.waiting, sending: words.sending, paused: words.paused }[state] ?? "";
-  tile.querySelector(".bad").textContent = text;
-  const progress = tile.querySelector("progress");
-  progress.hidden = state === "refused" || state === "later";
-  if (state !== "sending") progress.value = one.sent = 0;
-  const shown = {
-    pause: ["waiting", "sending"],
-    resume: ["paused"],
-    again: ["refused", "later"],
-    remove: ["waiting", "paused", "refused", "later"],
-  };
-  for (const button of tile.querySelectorAll("[data-do]")) {
-    const had = button === document.activeElement;
-    button.hidden = !shown[button.dataset.do].includes(state);
-    // The focus goes to the button that undoes what this one did.
-    if (had && button.hidden) tile.querySelector("[data-do]:not([hidden])")?.focus();
+// One transfer.
+
+function setState(transfer, state, text = texts[state] ?? "") {
+  clearTimeout(transfer.timer);
+  const { row } = transfer;
+  const isOver = state === "refused" || state === "failed";
+  if (isOver !== (transfer.state === "refused" || transfer.state === "failed")) refused += isOver ? 1 : -1;
+  transfer.state = state;
+  row.className = `transfer ${state}`;
+  const what = row.querySelector(".what");
+  what.textContent = text;
+  what.classList.toggle("bad", isOver || state === "later");
+  const focused = row.contains(document.activeElement);
+  row.querySelector("progress").hidden = isOver;
+  row.querySelector(".pause").hidden = !["waiting", "sending", "later"].includes(state);
+  row.querySelector(".resume").hidden = state !== "paused";
+  row.querySelector(".again").hidden = state !== "failed" && state !== "later";
+  // A button that goes hands the focus to the one that comes.
+  if (focused && (document.activeElement.hidden || !row.contains(document.activeElement))) {
+    row.querySelector("button:not([hidden])").focus();
   }
-  say();
+  changed();
 }
 
-function enqueue(one) {
-  if (one.state === "sending") return;
-  set(one, "waiting");
-  if (!queue.includes(one)) queue.push(one);
-  sendNext();
+function pause(transfer) {
+  setState(transfer, "paused");
+  transfer.request?.abort();
 }
 
-function tryAgain(one) {
-  one.tries = 0;
-  enqueue(one);
+function again(transfer) {
+  transfer.attempts = 0;
+  setState(transfer, "waiting");
 }
 
-function pause(one) {
-  const at = queue.indexOf(one);
-  if (at >= 0) queue.splice(at, 1);
-  set(one, "paused");
-  one.request?.abort();
+function remove(transfer) {
+  const { row, file } = transfer;
+  clearTimeout(transfer.timer);
+  if (transfer.state === "refused" || transfer.state === "failed") refused -= 1;
+  transfer.state = "removed";
+  transfer.request?.abort();
+  all -= 1;
+  allBytes -= file.size;
+  leave(transfer, row);
+  changed();
 }
 
-function pauseAll() {
-  isPaused = true;
-  for (const one of all) if (one.state === "waiting" || one.state === "sending") pause(one);
-  showPaused();
-}
-
-function resumeAll() {
-  isPaused = false;
-  for (const one of all) if (one.state === "paused") enqueue(one);
-  showPaused();
-}
-
-function showPaused() {
-  const [off, on] = [batch.querySelector('[data-all="pause"]'), batch.querySelector('[data-all="resume"]')];
-  const had = [off, on].includes(document.activeElement);
-  [off.hidden, on.hidden] = [isPaused, !isPaused];
-  if (had) (isPaused ? on : off).focus();
-}
-
-function remove(one) {
-  const at = queue.indexOf(one);
-  if (at >= 0) queue.splice(at, 1);
-  all.delete(one);
-  one.tile.remove();
-  say();
-}
-
-function sendNext() {
-  if (Date.now() < heldUntil) return;
-  while (sending < AT_ONCE && queue.length) {
-    sending += 1;
-    send(queue.shift());
+/** Take a row from the list; the focus goes to its neighbour, or to the list's heading. */
+function leave(transfer, row) {
+  if (row.contains(document.activeElement)) {
+    const next = row.nextElementSibling ?? row.previousElementSibling;
+    (next?.querySelector("button:not([hidden])") ?? document.getElementById("transfers-title")).focus();
   }
+  seen.unobserve(row);
+  row.remove();
+  transfers.delete(transfer);
 }
 
-function send(one) {
+function send(transfer) {
+  const { file, source, key, row } = transfer;
   const request = new XMLHttpRequest();
-  const progress = one.tile.querySelector("progress");
   const body = new FormData();
-  body.append("image", one.file);
-  if (form.elements.source.value) body.append("source", form.elements.source.value);
-  one.request = request;
-  one.tries += 1;
-  set(one, "sending");
+  body.append("image", file);
+  if (source) body.append("source", source);
+  transfer.request = request;
+  transfer.progress = 0;
+  sending += 1;
+  setState(transfer, "sending");
   request.upload.addEventListener("progress", (event) => {
-    if (event.lengthComputable) progress.value = one.sent = event.loaded / event.total;
-    say();
+    if (!event.lengthComputable) return;
+    transfer.progress = event.loaded / event.total;
+    row.querySelector("progress").value = transfer.progress;
+    changed();
   });
   request.addEventListener("loadend", () => {
     sending -= 1;
-    one.request = null;
-    if (one.state === "sending") settle(one, request);
-    sendNext();
+    transfer.request = null;
+    transfer.progress = 0;
+    row.querySelector("progress").value = 0;
+    // Paused or removed meanwhile: what the server has of it, it gives again for the same key.
+    if (transfer.state === "sending") conclude(transfer, request);
+    changed();
   });
-  request.open("POST", words.api);
-  request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
+  request.open("POST", texts.api);
+  request.setRequestHeader("X-CSRFToken", csrfToken());
   request.setRequestHeader("Accept", "application/json");
-  request.setRequestHeader("Idempotency-Key", `"${one.key}"`);
+  request.setRequestHeader("Idempotency-Key", `"${key}"`);
   request.send(body);
 }
 
-function settle(one, request) {
-  if (request.status === 200 || request.status === 202) {
-    accept(one, request);
-  } else if (request.status === 503) {
-    // The server says when; what else is to be sent waits with it.
-    const seconds = Number(request.getResponseHeader("Retry-After")) || LONGEST_WAIT;
-    heldUntil = Math.max(heldUntil, Date.now() + seconds * 1000);
-    later(one, reason(request), seconds);
-  } else if (request.status === 0 || request.status >= 500) {
-    later(one, reason(request), Math.min(LONGEST_WAIT, 2 ** one.tries));
-  } else {
-    refuse(one, reason(request));
-  }
+function csrfToken() {
+  // The cookie's is newer after signing in again in another window.
+  return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? form.elements.csrfmiddlewaretoken.value;
 }
 
-/** Try a file again by itself after some seconds, which are counted down; after many tries only when asked to. */
-function later(one, text, seconds) {
-  if (one.tries >= MOST_TRIES) {
-    set(one, "later", `${text} ${words.givenUp}`);
-    return;
-  }
-  const until = Date.now() + seconds * 1000;
-  set(one, "later", text);
-  const count = () => {
-    if (one.state !== "later" || !all.has(one)) return;
-    const left = Math.ceil((until - Date.now()) / 1000);
-    if (left <= 0) {
-      enqueue(one);
-      return;
-    }
-    one.tile.querySelector(".bad").textContent = `${text} ${words.later.replace("{seconds}", left)}`;
-    setTimeout(count, 1000);
-  };
-  count();
+function conclude(transfer, request) {
+  const { status } = request;
+  if (status === 200 || status === 202) accept(transfer, JSON.parse(request.responseText));
+  else if (status === 0 || status === 502 || status === 504) sendLater(transfer);
+  else if (status === 503 || status === 429) hold(transfer, request);
+  else if (status === 401 || status === 403) setState(transfer, "failed", texts.signedOut);
+  else if (status >= 500) setState(transfer, "failed", texts.server.replace("{status}", status));
+  else refuse(transfer, reason(request));
 }
 
-/** Put the server's own tile in the place of ours; it stays live until the photo is final. */
-async function accept(one, request) {
-  set(one, "stored");
-  const { id, created_at } = JSON.parse(request.responseText);
-  if (request.status === 202 && (!since || created_at < since)) since = created_at;
-  let live = null;
-  try {
-    const answer = await fetch(words.tile.replace("00000000-0000-0000-0000-000000000000", id));
-    const body = document.createElement("template");
-    body.innerHTML = await answer.text();
-    const tile = body.content.querySelector(".tile");
-    // Into this document first: a preview that is moved to another one would be loaded again.
-    live = tile && document.importNode(tile, true);
-  } catch {
-    // The photo is stored; what became of it shows when the page is loaded anew.
-  }
-  if (!live) {
-    one.tile.querySelector("progress").hidden = true;
-    return;
-  }
-  const preview = one.tile.querySelector("img");
-  const place = live.querySelector(".tile-picture");
-  if (preview && !place.firstElementChild) place.append(preview);
-  document.getElementById(live.id)?.remove();
-  one.tile.replaceWith(live);
-  htmx.process(live);
-  if (request.status === 200) said.textContent = `${one.file.name}: ${words.again}`;
-}
-
-/** Say why a file is not stored. */
-function refuse(one, text) {
-  set(one, "refused", text);
-}
-
-/** Say how far all have come: not more often than can be heard. */
-function say() {
-  saying ||= setTimeout(() => {
-    saying = 0;
-    const count = { stored: 0, refused: 0, left: 0, all: all.size };
-    let done = 0;
-    for (const { state, sent } of all) {
-      const kind = { stored: "stored", refused: "refused", later: "refused" }[state] ?? "left";
-      count[kind] += 1;
-      done += kind === "left" ? sent : 1;
-    }
-    const text = words.summary.replace(/\{(\w+)\}/g, (_, name) => count[name]);
-    if (said.textContent !== text) said.textContent = text;
-    document.getElementById("progress").value = all.size ? done / all.size : 0;
-    batch.querySelector('[data-all="again"]').hidden = !count.refused;
-    if (!isPaused) batch.querySelector('[data-all="pause"]').hidden = !count.left;
-    const link = document.getElementById("batch-link");
-    link.hidden = !since || Boolean(count.left);
-    if (since) link.href = `${words.list}?since=${encodeURIComponent(since.slice(0, 19))}`;
-    batch.hidden = !all.size && !passed.length;
-    sendNext();
-  }, all.size > AT_ONCE ? SAY_EVERY : 0);
+function refuse(transfer, text) {
+  setState(transfer, "refused", text);
 }
 
 function reason(request) {
-  if (request.status === 0) return words.offline;
   try {
     const problem = JSON.parse(request.responseText);
     const fields = Object.values(problem.errors ?? {}).flat();
-    const texts = fields.map((field) => field.detail ?? field).filter((text) => typeof text === "string");
-    return texts.join(" ") || problem.detail || problem.title;
+    const lines = fields.map((field) => field.detail ?? field).filter((text) => typeof text === "string");
+    const advice = document.getElementById("advice").content.querySelector(`[data-code="${problem.code}"]`);
+    return [lines.join(" ") || problem.detail || problem.title, advice?.textContent].filter(Boolean).join(" ");
   } catch {
-    return words.broken.replace("{status}", request.status);
+    return texts.server.replace("{status}", request.status);
   }
 }
+
+/** Try a file again after a while that doubles each time; without any connection, when there is one again. */
+function sendLater(transfer) {
+  if (!navigator.onLine) {
+    setState(transfer, "later", texts.offline);
+    return;
+  }
+  transfer.attempts += 1;
+  if (transfer.attempts >= MOST_ATTEMPTS) {
+    setState(transfer, "failed", texts.givenUp);
+    return;
+  }
+  const doubled = Math.min(FIRST_WAIT * 2 ** (transfer.attempts - 1), LONGEST_WAIT);
+  countDown(transfer, Date.now() + doubled * (0.75 + Math.random() / 2) * 1000);
+}
+
+function countDown(transfer, until) {
+  const seconds = Math.ceil((until - Date.now()) / 1000);
+  if (seconds <= 0) {
+    setState(transfer, "waiting");
+    return;
+  }
+  setState(transfer, "later", texts.broken.replace("{seconds}", seconds));
+  transfer.timer = setTimeout(() => countDown(transfer, until), 1000);
+}
+
+window.addEventListener("online", () => {
+  for (const transfer of transfers) if (transfer.state === "later") setState(transfer, "waiting");
+});
+
+/** A full server is full for all files: nothing is sent until the time that it names. */
+function hold(transfer, request) {
+  const wait = Number(request.getResponseHeader("Retry-After")) || FULL_WAIT;
+  heldUntil = Math.max(heldUntil, Date.now() + wait * 1000);
+  setState(transfer, "waiting");
+  say(texts.full.replace("{seconds}", Math.ceil(wait)));
+  clearInterval(ticking);
+  ticking = setInterval(tick, 1000);
+  tick();
+}
+
+function tick() {
+  const seconds = Math.ceil((heldUntil - Date.now()) / 1000);
+  held.hidden = seconds <= 0;
+  held.firstElementChild.textContent = texts.full.replace("{seconds}", seconds);
+  if (seconds > 0) return;
+  clearInterval(ticking);
+  heldUntil = 0;
+  changed();
+}
+
+document.getElementById("now").addEventListener("click", () => {
+  heldUntil = 0;
+  document.getElementById("transfers-title").focus();
+  tick();
+});
+
+/** Put the server's own tile among the latest uploads; it stays live until the photo is final. */
+async function accept(transfer, photo) {
+  stored += 1;
+  storedBytes += transfer.file.size;
+  transfer.state = "stored";
+  if (!oldest || photo.created_at < oldest) oldest = photo.created_at;
+  leave(transfer, transfer.row);
+  changed();
+  const answer = await fetch(texts.tile.replace("00000000-0000-0000-0000-000000000000", photo.id)).catch(() => null);
+  if (!answer?.ok) return;
+  const body = document.createElement("template");
+  body.innerHTML = await answer.text();
+  const live = body.content.querySelector(".tile");
+  // None: signed out meanwhile, which the next file says as well.
+  if (!live) return;
+  document.getElementById(live.id)?.remove();
+  uploads.prepend(live);
+  htmx.process(live);
+}
+
+// All together.
+
+document.getElementById("pause-all").addEventListener("click", () => forAll(["waiting", "sending", "later"], pause));
+document.getElementById("resume-all").addEventListener("click", () => forAll(["paused"], again));
+document.getElementById("retry-all").addEventListener("click", () => forAll(["failed"], again));
+document.getElementById("clear").addEventListener("click", () => forAll(["refused"], remove));
+
+function forAll(states, act) {
+  const concerned = [...transfers].filter((transfer) => states.includes(transfer.state));
+  for (const transfer of concerned) act(transfer);
+  // A button that hides itself hands the focus over.
+  queueMicrotask(() => {
+    if (document.activeElement === document.body || document.activeElement.hidden) {
+      const next = section.querySelector(".controls button:not([hidden])");
+      (next ?? document.getElementById("transfers-title")).focus();
+    }
+  });
+}
+
+let drawing = 0;
+
+/** Send what may be sent, and draw once for everything that changed within a frame. */
+function changed() {
+  if (drawing) return;
+  drawing = setTimeout(() => {
+    drawing = 0;
+    draw();
+  }, 16);
+  sendNext();
+}
+
+function sendNext() {
+  if (heldUntil > Date.now() || sending >= AT_ONCE) return;
+  for (const transfer of transfers) {
+    if (sending >= AT_ONCE) return;
+    // Its aborted request may still be ending.
+    if (transfer.state === "waiting" && !transfer.request) send(transfer);
+  }
+}
+
+function draw() {
+  sendNext();
+  const counts = { waiting: 0, sending: 0, paused: 0, later: 0, failed: 0, refused: 0 };
+  let partly = 0;
+  let outOfIt = 0;
+  for (const { state, file, progress } of transfers) {
+    counts[state] += 1;
+    partly += progress * file.size;
+    if (state === "refused") outOfIt += file.size;
+  }
+  section.hidden = !all && !passed;
+  document.getElementById("pause-all").hidden = !(counts.waiting + counts.sending + counts.later);
+  document.getElementById("resume-all").hidden = !counts.paused;
+  document.getElementById("retry-all").hidden = !counts.failed;
+  document.getElementById("clear").hidden = !counts.refused;
+  const wanted = allBytes - outOfIt;
+  document.getElementById("overall").value = wanted > 0 ? (storedBytes + partly) / wanted : 1;
+  document.getElementById("overall").hidden = !all;
+  const isDone = counts.waiting + counts.sending + counts.later + counts.paused === 0;
+  sent.hidden = !(isDone && stored);
+  if (!sent.hidden) sent.href = `${texts.photos}?${new URLSearchParams({ since: oldest })}`;
+  const line = all ? summary(counts) : "";
+  document.getElementById("summary").textContent = line;
+  if (all) report(line, { atOnce: isDone });
+}
+
+function summary({ paused }) {
+  const parts = [texts.summary.replace("{stored}", stored).replace("{all}", all)];
+  if (refused) parts.push(texts.summaryRefused.replace("{refused}", refused));
+  if (paused) parts.push(texts.summaryPaused.replace("{paused}", paused));
+  return parts.join(", ");
+}
+
+/** Tell those who listen how it goes: now and then, and at the end. */
+function report(line, { atOnce }) {
+  clearTimeout(reporting);
+  const wait = atOnce ? 0 : Math.max(reportedAt + REPORT_EVERY - Date.now(), 0);
+  reporting = setTimeout(() => say(line), wait);
+}
+
+function say(text) {
+  if (said.textContent === text) return;
+  reportedAt = Date.now();
+  said.textContent = text;
+}
+
+window.addEventListener("beforeunload", (event) => {
+  const isOpen = ({ state }) => ["waiting", "sending", "later", "paused"].includes(state);
+  if ([...transfers].some(isOpen)) event.preventDefault();
+});

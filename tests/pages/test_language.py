@@ -124,6 +124,7 @@ def addresses(db: None, operator: Any) -> list[str]:
         *(f"/photos/{photo.pk}/" for photo in (face.photo, waiting, failed)),
         *("/alerts/", "/alerts/all/", f"/alerts/{alert.pk}/"),
         "/queue/",
+        *("/people/", "/people/add/", f"/people/{person.pk}/", f"/people/{person.pk}/merge/"),
     ]
 
 

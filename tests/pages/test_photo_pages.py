@@ -1,8 +1,7 @@
 import re
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -13,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from demo import photos as demo_photos
 from ledger import queues
-from recognition import browsing
+from recognition import keyset
 from recognition.models import Photo
 from tests import make
 
@@ -27,12 +26,6 @@ def demo_file(name: str) -> SimpleUploadedFile:
 def shown(client: Client, path: str) -> list[Photo]:
     """The photos of a list, in their order."""
     return [view.photo for view in client.get(path).context["views"]]
-
-
-def link(answer: Any, rel: str) -> str:
-    """The address to which a page leads on or back."""
-    (href,) = re.findall(rf'href="([^"]+)" rel="{rel}"', answer.content.decode())
-    return str(href).replace("&amp;", "&")
 
 
 @pytest.mark.usefixtures("photos_folder")
@@ -49,7 +42,7 @@ class TestUploadWithoutScripts:
             answer = client.post("/upload/", {"image": files}, follow=True)
         assert Photo.objects.filter(owner=uploader, stage="uploaded").count() == 2
         assert queues.length() == 2
-        assert b"2 photos are stored" in answer.content
+        assert b"2 photos are stored and will be looked at." in answer.content
         queues.huey.flush()
 
     def test_the_same_file_again_is_told_and_not_stored(
@@ -57,7 +50,7 @@ class TestUploadWithoutScripts:
     ) -> None:
         client.post("/upload/", {"image": demo_file("coffee.png")})
         answer = client.post("/upload/", {"image": demo_file("coffee.png")}, follow=True)
-        assert b"Stored before, and not doubled: coffee.png" in answer.content
+        assert b"Stored before, and not doubled: coffee.png." in answer.content
         assert Photo.objects.count() == 1
 
     def test_a_refused_file_is_named_with_its_reason_and_the_others_are_kept(
@@ -69,7 +62,7 @@ class TestUploadWithoutScripts:
         (told,) = re.findall(
             rb'class="message error"[^>]*>Not stored: notes.jpg: ([^<]+)<', answer.content
         )
-        assert told
+        assert b"Save it as a JPEG, PNG or WebP picture" in told
         assert Photo.objects.count() == 1
 
     def test_a_full_backlog_is_told_with_the_time_to_wait(
@@ -105,7 +98,7 @@ def test_the_upload_page_costs_the_same_for_many_photos(
     for _ in range(5):
         face = make.face(photo=make.photo(owner=uploader))
         make.sighting(person=make.person(), face=face)
-    # Session, user, 2 × permissions; photos, faces, sightings; what is paused.
+    # Session, user, 2 × permissions; pauses; photos, faces, sightings.
     with django_assert_num_queries(8):
         client.get("/upload/")
 
@@ -137,88 +130,13 @@ def test_photos_are_filtered_by_stage_source_and_person(client: Client, operator
     assert len(shown(client, f"{RECENT}?stage=nonsense")) == 3
 
 
-def test_photos_are_filtered_by_faces_and_time(client: Client, operator: object) -> None:
-    moment = datetime(2030, 1, 31, 12, tzinfo=UTC)
-    early = make.photo(created_at=moment)
-    late = make.face(photo=make.photo(created_at=moment + timedelta(hours=2))).photo
-    make.photo(stage="uploaded", created_at=moment + timedelta(hours=1))
-    assert shown(client, f"{RECENT}?faces=with") == [late]
-    assert shown(client, f"{RECENT}?faces=without") == [early]
-    assert shown(client, f"{RECENT}?since=2030-01-31T13:30") == [late]
-    assert shown(client, f"{RECENT}?until=2030-01-31T12:30") == [early]
-    assert len(shown(client, f"{RECENT}?since=noon")) == 3
-
-
-def test_a_persons_photos_are_found_by_their_id_and_shown_by_their_name(
-    client: Client, operator: object
-) -> None:
-    person, face = make.person("Ada Example"), make.face()
-    make.sighting(person=person, face=face)
-    make.photo()
-    answer = client.get(f"{RECENT}?person={person.pk}")
-    assert [view.photo for view in answer.context["views"]] == [face.photo]
-    assert b"Person: Ada Example" in answer.content
-
-
-def test_each_filter_is_taken_away_by_itself(client: Client, operator: object) -> None:
-    html = client.get(f"{RECENT}?stage=failed&source=gate+2").content.decode()
-    assert 'href="/photos/?source=gate+2" aria-label="Take the filter away: Stage failed"' in html
-    assert 'href="/photos/?stage=failed" aria-label="Take the filter away: Source gate 2"' in html
-
-
-def test_the_number_of_photos_is_said_as_far_as_it_is_counted(
-    client: Client, operator: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for _ in range(3):
-        make.photo()
-    assert client.get(RECENT).context["count"] == 3
-    monkeypatch.setattr(browsing, "MOST_COUNTED", 2)
-    assert b"more than 2" in client.get(RECENT).content
-
-
-def test_pages_lead_on_and_back_and_keep_the_filter(client: Client, operator: object) -> None:
-    photos = [make.photo(stage="failed") for _ in range(2 * 48 + 1)][::-1]
+def test_the_link_to_older_photos_keeps_the_filter(client: Client, operator: object) -> None:
+    photos = [make.photo(stage="failed") for _ in range(49)]
     make.photo()
     answer = client.get(f"{RECENT}?stage=failed")
-    assert shown(client, f"{RECENT}?stage=failed") == photos[:48]
-    older = link(answer, "next")
-    assert "stage=failed" in older
-    second = client.get(older)
-    assert [view.photo for view in second.context["views"]] == photos[48:96]
-    assert shown(client, link(second, "next")) == photos[96:]
-    back = client.get(link(client.get(link(second, "next")), "prev"))
-    assert [view.photo for view in back.context["views"]] == photos[48:96]
-    # The place by which this page is found again.
-    assert (
-        shown(client, f"{RECENT}?stage=failed&before={quote(back.context['place'])}")
-        == (photos[48:96])
-    )
-    first = client.get(link(back, "prev"))
-    assert [view.photo for view in first.context["views"]] == photos[:48]
-    assert b'rel="prev"' not in first.content
-
-
-def test_a_page_that_goes_on_is_answered_with_the_tiles_alone(
-    client: Client, operator: object
-) -> None:
-    for _ in range(49):
-        make.photo()
-    older = link(client.get(RECENT), "next")
-    html = client.get(older, headers={"HX-Request": "true"}).content.decode()
-    assert html.count('<li class="tile') == 1
-    assert "<html" not in html
-
-
-def test_photos_that_came_in_above_the_list_are_counted_and_not_pushed_in(
-    client: Client, operator: object
-) -> None:
-    make.photo(source="gate 2")
-    answer = client.get(f"{RECENT}?source=gate+2")
-    top = quote(answer.context["top"])
-    assert b"new photo" not in client.get(f"/photos/new/?source=gate+2&top={top}").content
-    make.photo(source="gate 2")
-    make.photo(source="gate 3")
-    assert b"1 new photo" in client.get(f"/photos/new/?source=gate+2&top={top}").content
+    assert len(answer.context["views"]) == 48
+    (link,) = re.findall(r'href="([^"]+)" rel="next"', answer.content.decode())
+    assert shown(client, RECENT + link.replace("&amp;", "&")) == [photos[0]]
 
 
 def test_the_list_costs_the_same_for_many_photos(
@@ -226,58 +144,12 @@ def test_the_list_costs_the_same_for_many_photos(
 ) -> None:
     for _ in range(5):
         make.sighting(person=make.person(), face=make.face())
-    # Session, user, 2 × permissions; photos, faces, sightings; count, sources, newest.
+    # Session, user, 2 × permissions; the newest one; photos, faces, sightings; their number, and their sources.
     with django_assert_num_queries(10):
         client.get(RECENT)
-
-
-def test_a_photo_leads_to_its_neighbours_in_the_list_that_one_came_from(
-    client: Client, operator: object
-) -> None:
-    oldest, _, here, _, newest = (
-        make.photo(stage=stage) for stage in ("failed", "done", "failed", "done", "failed")
-    )
-    answer = client.get(f"/photos/{here.pk}/?stage=failed")
-    assert link(answer, "prev") == f"/photos/{newest.pk}/?stage=failed"
-    assert link(answer, "next") == f"/photos/{oldest.pk}/?stage=failed"
-    # And back to the list at this very photo.
-    (place,) = re.findall(r'href="(/photos/\?[^"]*)#photo-', answer.content.decode())
-    assert shown(client, place.replace("&amp;", "&"))[0] == here
-
-
-def test_a_photo_costs_the_same_for_many_faces(
-    client: Client, operator: object, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    photo = make.photo()
-    for index in range(4):
-        make.sighting(person=make.person(), face=make.face(photo=photo, index=index))
-    # Session, user, 2 × permissions; photo, faces, sightings; newer, older.
-    with django_assert_num_queries(9):
-        client.get(f"/photos/{photo.pk}/")
-
-
-class TestDeleting:
-    def test_asks_first_and_says_what_goes(self, client: Client, uploader: object) -> None:
-        photo = make.photo(owner=uploader)
-        make.face(photo=photo)
-        answer = client.get(f"/photos/{photo.pk}/delete/")
-        assert b"with its 1 face" in answer.content
-        assert Photo.objects.count() == 1
-
-    def test_removes_the_photo(self, client: Client, uploader: object) -> None:
-        photo = make.photo(owner=uploader)
-        answer = client.post(f"/photos/{photo.pk}/delete/", follow=True)
-        assert b"The photo is deleted." in answer.content
-        assert not Photo.objects.exists()
-
-    def test_is_for_the_owner_and_those_with_the_permission(
-        self, client: Client, operator: object
-    ) -> None:
-        photo = make.photo(owner=make.user("olga"))
-        assert client.post(f"/photos/{photo.pk}/delete/").status_code == 403
-        assert b"Delete this photo" not in client.get(f"/photos/{photo.pk}/").content
-        client.force_login(make.user("mia", role="manager"))
-        assert client.post(f"/photos/{photo.pk}/delete/").status_code == 302
+    # The tiles alone, without number and sources.
+    with django_assert_num_queries(8):
+        client.get(RECENT, headers={"HX-Request": "true"})
 
 
 def test_a_photo_is_seen_by_its_owner_and_by_operators_alone(
@@ -349,7 +221,7 @@ def test_a_page_in_work_follows_the_photo_and_a_final_one_does_not(
     url = path.format(photo.pk)
     html = client.get(url).content.decode()
     assert f'data-live="photo:{photo.pk}" data-version="uploaded:"' in html
-    assert f'hx-get="{url}' in html
+    assert f'hx-get="{url}"' in html
     Photo.objects.update(stage="done")
     assert b"data-live" not in client.get(url).content
 
@@ -403,3 +275,112 @@ def test_a_retry_needs_a_post_and_the_right(client: Client, db: None) -> None:
 
 def _permissions(*codenames: str) -> "QuerySet[Permission]":
     return Permission.objects.filter(codename__in=codenames)
+
+
+class TestFilters:
+    def test_time_and_faces_narrow_the_list(self, client: Client, operator: object) -> None:
+        old = make.photo(created_at=datetime(2026, 1, 1, 12, tzinfo=UTC))
+        Photo.objects.filter(pk=old.pk).update(created_at=datetime(2026, 1, 1, 12, tzinfo=UTC))
+        face = make.face()
+        waiting = make.photo(stage="uploaded")
+        assert shown(client, f"{RECENT}?until=2026-01-01T12:01") == [old]
+        assert shown(client, f"{RECENT}?since=2026-01-01T12:01") == [waiting, face.photo]
+        assert shown(client, f"{RECENT}?faces=with") == [face.photo]
+        # Of one that nobody has looked at yet it is not known.
+        assert shown(client, f"{RECENT}?faces=without") == [old]
+
+    def test_a_person_is_filtered_by_id_and_shown_by_name(
+        self, client: Client, operator: object
+    ) -> None:
+        person, face = make.person("Ada Example"), make.face()
+        make.photo()
+        make.sighting(person=person, face=face)
+        address = f"{RECENT}?person={person.pk}"
+        assert shown(client, address) == [face.photo]
+        assert b"Person: <strong>Ada Example</strong>" in client.get(address).content
+
+    def test_each_filter_is_taken_away_alone(self, client: Client, operator: object) -> None:
+        html = client.get(f"{RECENT}?stage=failed&source=gate+2").content.decode()
+        assert 'href="/photos/?source=gate+2" aria-label="Remove the filter Stage: failed"' in html
+        assert 'href="/photos/?stage=failed" aria-label="Remove the filter Source: gate 2"' in html
+
+    def test_a_senseless_time_is_told_and_filters_nothing(
+        self, client: Client, operator: object
+    ) -> None:
+        photo = make.photo()
+        answer = client.get(f"{RECENT}?since=yesterday")
+        assert [view.photo for view in answer.context["views"]] == [photo]
+        assert b"It filters nothing." in answer.content
+
+    def test_a_time_with_its_offset_stays_in_the_form_in_utc(
+        self, client: Client, operator: object
+    ) -> None:
+        html = client.get(f"{RECENT}?since=2026-01-01T13:00:05.250%2B01:00").content.decode()
+        assert 'name="since" value="2026-01-01T12:00:05"' in html
+
+
+class TestPlace:
+    def test_a_page_is_found_again_by_its_cursor_with_what_is_newer(
+        self, client: Client, operator: object, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        photos = [make.photo() for _ in range(3)]
+        at = keyset.cursor(photos[1])
+        # One more: whether there are newer ones; and no faces, hence no sightings.
+        with django_assert_num_queries(10):
+            answer = client.get(RECENT, {"at": at})
+        assert [view.photo for view in answer.context["views"]] == [photos[1], photos[0]]
+        (link,) = re.findall(r'href="([^"]+)" rel="prev"', answer.content.decode())
+        assert shown(client, RECENT + link.replace("&amp;", "&")) == [photos[2]]
+        newest = client.get(RECENT, {"at": keyset.cursor(photos[2])})
+        assert b'rel="prev"' not in newest.content
+
+    def test_beyond_the_newest_is_the_newest(self, client: Client, operator: object) -> None:
+        photo = make.photo(stage="failed")
+        after = {"after": keyset.cursor(photo), "stage": "failed"}
+        assert client.get(RECENT, after)["Location"] == f"{RECENT}?stage=failed"
+
+    def test_news_count_what_came_since_and_fits_the_filter(
+        self, client: Client, operator: object
+    ) -> None:
+        make.photo(stage="failed")
+        seen = client.get(RECENT).context["version"]
+        for stage in ("failed", "done"):
+            make.photo(stage=stage)
+        news = client.get(f"{RECENT}news/", {"seen": seen, "stage": "failed"}).content.decode()
+        assert "1 new photo<" in news
+        assert 'href="/photos/?stage=failed"' in news
+        assert "new photo" not in client.get(f"{RECENT}news/", {"seen": "x"}).content.decode()
+
+    def test_the_photos_beside_one_are_of_the_same_list(
+        self, client: Client, operator: object, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        older, _, here, newer = (make.photo(source=source) for source in ("a", "b", "a", "a"))
+        # Session, user, 2 × permissions; the photo, its faces; newer, older.
+        with django_assert_num_queries(8):
+            answer = client.get(f"/photos/{here.pk}/?source=a")
+        assert (answer.context["newer"], answer.context["older"]) == (newer, older)
+        assert f'href="/photos/{older.pk}/?source=a" rel="next"' in answer.content.decode()
+
+
+class TestDeletion:
+    def test_asks_first_and_leads_back_to_the_place(self, client: Client, uploader: Any) -> None:
+        photo = make.photo(owner=uploader)
+        address = f"/photos/{photo.pk}/delete/?stage=done"
+        assert b"This cannot be undone." in client.get(address).content
+        answer = client.post(address)
+        assert not Photo.objects.exists()
+        assert answer["Location"].startswith("/photos/?stage=done&at=")
+
+    def test_needs_the_right(self, client: Client, operator: object) -> None:
+        photo = make.photo()
+        assert client.post(f"/photos/{photo.pk}/delete/").status_code == 403
+        assert b"/delete/" not in client.get(f"/photos/{photo.pk}/").content
+        client.force_login(make.user("nemo"))
+        assert client.post(f"/photos/{photo.pk}/delete/").status_code == 404
+
+
+def test_a_failed_photo_says_what_to_do(client: Client, uploader: Any) -> None:
+    photo = make.photo(
+        owner=uploader, stage="failed", failed_stage="uploaded", error_code="worker_died"
+    )
+    assert b"save it again in a picture viewer" in client.get(f"/photos/{photo.pk}/").content
