@@ -37,7 +37,7 @@ def known_topics(asked: Iterable[str]) -> list[str]:
 
 
 def versions(topics: Iterable[str], *, user: Any) -> dict[str, str]:
-    """Return the version of each topic as this user may see it: a query or two a kind, however many there are."""
+    """Return the version of each topic as this user may see it: a few queries a kind, however many there are."""
     found: dict[str, str] = {}
     keys: dict[str, list[str]] = {}
     for topic in topics:

@@ -9,7 +9,7 @@ from django.db.models import Count, Max
 
 from recognition import access
 from recognition.browsing import uploads
-from recognition.models import Batch, BatchEntry, KnownFace, Photo
+from recognition.models import Batch, BatchEntry, KnownFace, Person, Photo
 
 #: The version of what is no longer there, or must not be seen any more.
 GONE = "gone"
@@ -30,15 +30,22 @@ def newest_upload(user: Any) -> str:
 
 
 def people(user: Any, keys: Iterable[str]) -> Mapping[str, str]:
-    """Return the version of what each of these people is known by, with the photos on their way to it; two queries."""
+    """Return the version of what each of these people is known by, with the photos on their way to it; three queries.
+
+    The photos of those who were merged into them are on their way to them.
+    """
     wanted = list(keys)
     if not user.has_perm("recognition.view_person"):
         return dict.fromkeys(wanted, GONE)
     states: dict[str, list[str]] = {key: [] for key in wanted}
     ids = [uuid.UUID(key) for key in wanted]
-    enrolments = Photo.objects.filter(person__in=ids).order_by("pk")
+    merged = Person.objects.filter(merged_into__in=ids).order_by()
+    stands_for = dict(merged.values_list("pk", "merged_into"))
+    enrolments = Photo.objects.filter(person__in=[*ids, *stands_for]).order_by("pk")
     for person, photo, stage in enrolments.values_list("person", "pk", "stage"):
-        states[str(person)].append(f"{photo}:{stage}")
+        for one in {person, stands_for.get(person)}:
+            if str(one) in states:
+                states[str(one)].append(f"{photo}:{stage}")
     known = KnownFace.objects.filter(person__in=ids).order_by("pk")
     for person, face, revision in known.values_list("person", "pk", "revision"):
         states[str(person)].append(f"{face}:{revision}")

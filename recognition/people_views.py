@@ -73,18 +73,19 @@ def add_person(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def person(request: HttpRequest, person_id: uuid.UUID) -> HttpResponse:
-    """Show one person: by what they are known, what is on its way, and when they were seen."""
+    """Show one person: by what they are known, what is on its way, when they were seen; for htmx the first alone."""
     shown = _person(person_id)
     if shown.merged_into_id:
         done = Merge.objects.filter(person=shown, undone_at=None).first()
         return render(request, "recognition/people/merged.html", {"person": shown, "done": done})
+    known_by = _known_by(request.user, shown)
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "recognition/people/known_by.html", known_by)
     seen = people_browsing.sightings_of(request.user, shown)
     page = people_browsing.newest_sightings(
         seen, before=request.GET.get("before", ""), size=SIGHTINGS
     )
-    context = _known_by(request.user, shown) | {
-        "person": shown,
-        "version": live.people(request.user, [str(shown.pk)])[str(shown.pk)],
+    context = known_by | {
         "sightings": page.rows,
         "older": page.older,
         "timeline": people_browsing.timeline(seen),
@@ -98,9 +99,13 @@ def person(request: HttpRequest, person_id: uuid.UUID) -> HttpResponse:
 
 def _known_by(user: Any, shown: Person) -> dict[str, Any]:
     """Return the faces of a person, the best first, and the photos that are on their way to be some."""
+    # The version first: what changes while the rest is read is then asked for again.
+    version = live.people(user, [str(shown.pk)])[str(shown.pk)]
     faces = people_browsing.enrolled_faces(shown)
     enrolments = people_browsing.enrolments(shown)
     return {
+        "person": shown,
+        "version": version,
         "faces": faces,
         "best": faces[0] if faces else None,
         "enough_faces": people_browsing.ENOUGH_FACES,

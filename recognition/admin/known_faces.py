@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -17,7 +17,11 @@ from recognition.admin import pictures, removal
 from recognition.models import KnownFace, Photo
 
 removal.register(
-    KnownFace, Photo, lookup="faces__known_as", name=_lazy("enrolment photos that they came from")
+    KnownFace,
+    Photo,
+    lookup="faces__known_as",
+    name=_lazy("enrolment photos that they came from"),
+    only=Q(purpose=Photo.Purpose.ENROLMENT),
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.utils.text import capfirst
 
 #: What get_deleted_objects answers: the lines shown, counts by name, missing permissions, protected objects.
@@ -19,20 +19,24 @@ Deletion = tuple[list[Any], dict[str, int], set[str], list[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Along:
-    """Rows of `model` go with the objects that their `lookup` names."""
+    """Rows of `model` go with the objects that their `lookup` names, if they are like `only`."""
 
     model: type[Model]
     lookup: str
     name: Any
+    only: Q
 
 
 _ALONG: dict[type[Model], list[Along]] = {}
 
 
-def register(owner: type[Model], model: type[Model], *, lookup: str, name: Any = "") -> None:
+def register(
+    owner: type[Model], model: type[Model], *, lookup: str, name: Any = "", only: Q | None = None
+) -> None:
     """Make known that rows of `model` go with an `owner`, and how they are called (the model's plural unless given)."""
     called = name or model._meta.verbose_name_plural
-    _ALONG.setdefault(owner, []).append(Along(model=model, lookup=lookup, name=called))
+    along = Along(model=model, lookup=lookup, name=called, only=only or Q())
+    _ALONG.setdefault(owner, []).append(along)
 
 
 def describe(owner: type[Model], objects: Iterable[Model]) -> Deletion:
@@ -40,7 +44,7 @@ def describe(owner: type[Model], objects: Iterable[Model]) -> Deletion:
     gone = list(objects)
     counts = {str(owner._meta.verbose_name_plural): len(gone)}
     for along in _ALONG.get(owner, []):
-        rows = along.model._default_manager.filter(**{f"{along.lookup}__in": gone})
+        rows = along.model._default_manager.filter(along.only, **{f"{along.lookup}__in": gone})
         counts[str(along.name)] = rows.order_by().distinct().count()
     lines = [f"{capfirst(str(owner._meta.verbose_name))}: {one}" for one in gone]
     return lines, counts, set(), []

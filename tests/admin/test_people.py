@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from alerts.models import Alert, Delivery
+from recognition import people
 from recognition.engine import Engine
 from recognition.gallery import Gallery
 from recognition.models import KnownFace, Person, Photo, Sighting, Tombstone
@@ -194,6 +195,7 @@ def test_merging_asks_who_stays_and_moves_the_faces(client: Client, manager: Any
     goes.refresh_from_db()
     known.refresh_from_db()
     assert goes.merged_into == stays
+    assert people.merge_of(goes).merged_by == manager
     assert known.person == stays
     assert b"Goes" not in client.get(LIST).content
     assert b"Goes" in client.get(f"{LIST}?merged=yes").content
@@ -325,6 +327,16 @@ def test_removing_a_known_face_asks_and_leaves_a_tombstone(client: Client, manag
     assert response["Location"] == change(person)
     assert Tombstone.objects.get().known_face_id == known.pk
     assert not Photo.objects.exists()
+
+
+def test_removing_a_known_face_of_an_upload_keeps_the_upload(client: Client, manager: Any) -> None:
+    face = make.face()
+    known = people.enrol_face(face, person=make.person()).known_face
+    address = f"/admin/recognition/knownface/{known.pk}/delete/"
+    counts = dict(client.get(address).context["model_count"])
+    assert counts["enrolment photos that they came from"] == 0
+    client.post(address, {"post": "yes"})
+    assert list(Photo.objects.all()) == [face.photo]
 
 
 def test_known_faces_are_removed_together(client: Client, manager: Any) -> None:

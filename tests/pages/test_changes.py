@@ -121,14 +121,14 @@ def test_a_page_follows_so_many_topics_and_no_more() -> None:
     assert live.known_topics(topics + topics) == topics[: live.MOST_TOPICS]
 
 
-def test_many_topics_cost_a_query_or_two_a_kind(
+def test_many_topics_cost_a_few_queries_a_kind(
     client: Client, operator: object, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     people = [make.person(str(number)) for number in range(4)]
     rows = [make.photo(stage="uploaded") for _ in range(4)]
     topics = [*(f"photo:{row.pk}" for row in rows), *(f"person:{one.pk}" for one in people)]
-    # Session, user, 2 x permissions; photos, enrolments, known faces.
-    with django_assert_num_queries(7):
+    # Session, user, 2 x permissions; photos, merged, enrolments, known faces.
+    with django_assert_num_queries(8):
         assert len(ask(client, *topics).json()) == 8
 
 

@@ -234,6 +234,20 @@ class TestPerson:
             r'data-version="(\w+)"', client.get(page_of(ada)).content.decode()
         )
 
+    def test_follows_the_photos_of_those_who_were_merged(
+        self, client: Client, manager: object
+    ) -> None:
+        ada = make.person()
+        merged = make.person("A. E.", merged_into=ada)
+        before = client.get(page_of(ada)).context["version"]
+        make.photo(person=merged, purpose="enrolment", stage="uploaded")
+        part = client.get(page_of(ada), headers={"HX-Request": "true"})
+        assert part.context["version"] != before
+        html = part.content.decode()
+        assert 'id="portrait"' in html
+        assert "Waits for a worker" in html
+        assert "<html" not in html
+
     def test_lists_sightings_newest_first_and_goes_on_with_older(
         self, client: Client, operator: object
     ) -> None:
@@ -263,9 +277,11 @@ class TestPerson:
             make.sighting(person=ada, face=make.face())
             make.photo(person=ada, purpose="enrolment", stage="failed", error_code="no_face")
             people.merge(make.person("A. E."), into=ada)
-        # Session, user, 2 × permissions; person, merged, sightings, faces, enrolments, 2 × version, timeline, merges.
-        with django_assert_num_queries(13):
+        # Session, user, 2 × permissions; person, 3 × version, faces, enrolments; merged, sightings, timeline, merges.
+        with django_assert_num_queries(14):
             client.get(page_of(ada))
+        with django_assert_num_queries(10):
+            client.get(page_of(ada), headers={"HX-Request": "true"})
 
     def test_an_operator_sees_faces_but_changes_nothing(
         self, client: Client, operator: object

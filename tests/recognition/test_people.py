@@ -1,11 +1,13 @@
 """Known people are merged and deleted without a trace left in any gallery."""
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
-from recognition import people, photos
+from recognition import people, photos, reembedding
 from recognition.engine import Engine
 from recognition.gallery import Gallery
 from recognition.models import Embedding, KnownFace, Merge, Person, Photo, Sighting, Tombstone
@@ -133,6 +135,38 @@ class TestEnrolFace:
         photos.delete_photos([face.photo])
         known.refresh()
         assert (len(known), KnownFace.objects.count()) == (0, 0)
+
+
+@pytest.mark.usefixtures("photos_folder")
+class TestEnrolledFromUploads:
+    def test_the_next_photo_is_recognised_by_it(self, engine: Engine, known: Gallery) -> None:
+        first = make.recognised(make.upload("obama-2010.jpg"), engine=engine, known=known)
+        obama = people.enrol_face(first.faces.get(), person=make.person()).known_face.person
+        second = make.recognised(make.upload("obama-2012.jpg"), engine=engine, known=known)
+        assert second.sightings.get().person == obama
+
+    def test_another_engine_describes_it_anew(self, engine: Engine, known: Gallery) -> None:
+        photo = make.recognised(make.upload("obama-2010.jpg"), engine=engine, known=known)
+        face = photo.faces.get()
+        people.enrol_face(face, person=make.person())
+        Embedding.objects.filter(face=face).update(engine="another")
+        (outcome,) = reembedding.reembed(engine)
+        assert (outcome.known_face.face, outcome.problem) == (face, "")
+        assert Embedding.objects.get(face=face).engine == engine.name
+        known.refresh()
+        assert len(known) == 1
+
+    @pytest.mark.parametrize("days", [-3, 3])
+    def test_a_sighting_says_when_the_photo_was_taken(
+        self, engine: Engine, known: Gallery, days: int
+    ) -> None:
+        first = make.recognised(make.upload("obama-2010.jpg"), engine=engine, known=known)
+        people.enrol_face(first.faces.get(), person=make.person())
+        taken = timezone.now() + timedelta(days=days)
+        sent = make.upload("obama-2012.jpg", captured_at=taken)
+        photo = make.recognised(sent, engine=engine, known=known)
+        # Nothing was seen after it came in.
+        assert photo.sightings.get().seen_at == min(taken, photo.created_at)
 
 
 class TestUndoMerge:
