@@ -31,12 +31,14 @@ PEOPLE = {
     "Grace Hopper": ("hopper.jpg",),
     "Eileen Collins": ("collins.png",),
 }
-WATCHED = ("Barack Obama", "Grace Hopper")
+WATCHED = ("Barack Obama", "Eileen Collins")
 UPLOADS = ("obama-2012.jpg", "ardern-2022.jpg", "macron-2025.jpg", "biden-2010.jpg", "coffee.png")
 #: Width and height of a picture, in pixels of the page; a phone's; pixels of the picture for each.
-DESK, PHONE, DENSITY = (1280, 800), (390, 760), 1.5
+DESK, PHONE, DENSITY = (1280, 800), (390, 760), 1.25
 #: Milliseconds until everything on a page is there.
 PATIENCE = 60_000
+#: Photos that come in at once.
+BURST = 60
 #: A text file that says it is a photo.
 NOT_A_PHOTO = b"this is no photo"
 
@@ -64,10 +66,18 @@ class Studio:
             name="Lobby",
             people=[people[name] for name in WATCHED],
         )
-        self._upload(_mirrored("hopper.jpg"), source="gate 1")
         for number, name in enumerate(UPLOADS):
             self._upload(demo_photos.path(name).read_bytes(), source=f"gate {number % 2 + 1}")
         self.group = self._upload(scene.compose(), source="reception")
+
+    def busy(self) -> None:
+        """Let more come in than is done at once, and one that fails: what the queue's page is for."""
+        image = demo_photos.path("biden-2010.jpg").read_bytes()
+        self._upload(image[: len(image) // 3], source="gate 2")
+        for number in range(BURST):
+            # A tail that no decoder reads makes each a photo of its own.
+            twin = image + bytes([0, number])
+            self.installation.upload("/api/v1/photos/", twin, token=self.token, source="gate 3")
 
     def _enrol(self, name: str, files: tuple[str, ...]) -> str:
         person: dict[str, Any] = self.installation.post(
@@ -112,7 +122,7 @@ class Studio:
             browser.close()
 
     def shoot(self, page: Page, path: str, name: str) -> None:
-        """Take the picture of one page, once all of it is there."""
+        """Take the picture of what is seen of one page, once all of it is there."""
         if path:
             page.goto(self.installation.url + path)
         page.wait_for_load_state("load")
@@ -154,6 +164,7 @@ def take(studio: Studio) -> None:
         studio.shoot(page, group, "photo")
         studio.shoot(page, studio.person("Barack Obama"), "person")
         studio.shoot(page, "/alerts/", "review")
+        studio.busy()
         studio.shoot(page, "/queue/", "queue")
     with studio.page(scheme="dark") as page:
         studio.shoot(page, "/alerts/", "review-dark")

@@ -65,7 +65,7 @@ def many(installation: Installation, token: str) -> None:
         "from django.contrib.auth.models import User\n"
         "from recognition.models import Photo\n"
         "olga = User.objects.get(username='olga')\n"
-        "for n in range(130): Photo.objects.create(owner=olga, stage='failed', failed_stage='uploaded',"
+        "for n in range(1, 131): Photo.objects.create(owner=olga, stage='failed', failed_stage='uploaded',"
         " error_code='unreadable_image', error_detail='It is damaged.', image='none.jpg', format='JPEG',"
         " sha256=f'{n:064d}', bytes=1, width=4, height=3, source='archive')",
     )
