@@ -309,8 +309,8 @@ def test_the_photos_of_a_person_take_the_same_number_of_questions(
     person = make.person()
     for _ in range(count):
         make.known_face(person)
-    # Session, user, person, two of permissions, two of the version, photos, faces with what they are known as.
-    with django_assert_num_queries(9):
+    # Session, user, person, two of permissions, three of the version, photos, faces with what they are known as.
+    with django_assert_num_queries(10):
         client.get(reverse("admin:recognition_person_enrolments", args=[person.pk]))
 
 

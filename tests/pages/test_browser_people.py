@@ -37,6 +37,7 @@ def test_somebody_is_added_and_known_by_dropped_photos_without_a_reload(
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Grace Hopper")
     expect(page.get_by_text("Cannot be recognised yet")).to_be_visible()
+    page.wait_for_load_state()
     loads = count_loads(page)
     text = tmp_path / "notes.jpg"
     text.write_text("Dear diary")
