@@ -17,6 +17,9 @@ class WorkerAdmin(admin.ModelAdmin):
     """Worker processes, as each last reported itself."""
 
     list_display = ("name", "alive", "doing", "engine", "seen_at", "started_at")
+    list_filter = ("engine", "started_at")
+    search_fields = ("name", "doing")
+    search_help_text = _lazy("Search by name, or by what it is doing")
     ordering = ("-seen_at", "name")
 
     @admin.display(description=_lazy("alive"), boolean=True)

@@ -18,7 +18,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from ledger import leases
+from ledger import crashpoints, leases
 from ledger.intake import DiskFull, Refused
 from recognition import admission, archives, people, photos
 from recognition import engine as engines
@@ -61,6 +61,7 @@ def store(file: "File[Any]", *, owner: Any) -> Batch:
         if error.errno in leases.NO_ROOM:
             raise DiskFull from error
         raise
+    crashpoints.reach("archive: file written")
     rows = [
         BatchEntry(
             batch=batch,
@@ -191,6 +192,7 @@ def _take_entry(
             person=_person(lease, entry),
             bulk=True,
         )
+        crashpoints.reach("archive: photo stored, not noted")
     except archives.Unreadable as error:
         _note(lease, entry, outcome=error.problem)
     except engines.ImageError as error:
@@ -255,6 +257,7 @@ def _give_on(lease: leases.Lease[Batch]) -> bool:
         leases.finish(lease, stage=Batch.Stage.TAKING)
         return True
     leases.finish(lease, stage=Batch.Stage.DONE, archive="")
+    crashpoints.reach("archive: done, not removed")
     _delete_archive(lease.row)
     return False
 

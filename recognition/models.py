@@ -415,6 +415,11 @@ class Batch(Work):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def stage_name(self) -> str:
+        """The stage in words."""
+        return str(self.Stage(self.stage).label)
+
 
 class BatchEntry(models.Model):
     """One file of an archive, and what became of it.

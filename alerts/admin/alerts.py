@@ -27,6 +27,12 @@ BUTTONS = {
 }
 
 
+#: Verdicts besides the two that have actions with words of their own.
+FURTHER = sorted(
+    set(Alert.Status) - {Alert.Status.OPEN, Alert.Status.CONFIRMED, Alert.Status.DISMISSED}
+)
+
+
 class VerdictForm(forms.ModelForm):
     """What an operator makes of an alert, and the version of it that they saw."""
 
@@ -172,6 +178,13 @@ class AlertAdmin(admin.ModelAdmin):
 
     # Verdicts on several
 
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Return the actions, with one for each further verdict that there is."""
+        actions = super().get_actions(request)
+        if actions and self.has_change_permission(request):
+            actions |= {f"mark_{status}": _marker(status) for status in FURTHER}
+        return actions
+
     @admin.action(permissions=["change"], description=_lazy("Confirm selected alerts"))
     def confirm_alerts(self, request: HttpRequest, queryset: "QuerySet[Alert]") -> None:
         self._decide(request, queryset, status=Alert.Status.CONFIRMED)
@@ -206,6 +219,16 @@ class AlertAdmin(admin.ModelAdmin):
                 left,
             )
             messages.warning(request, text % left)
+
+
+def _marker(status: Alert.Status) -> tuple[Any, str, str]:
+    """Return the action that gives chosen alerts a verdict, as Django keeps actions."""
+
+    def mark(modeladmin: AlertAdmin, request: HttpRequest, queryset: "QuerySet[Alert]") -> None:
+        modeladmin._decide(request, queryset, status=status)  # noqa: SLF001 (a method in all but place)
+
+    text = _("Judge selected alerts: %s") % status.label
+    return mark, f"mark_{status}", text
 
 
 def _decided(alert: Alert, *, status: str, reason: str, by: Any) -> bool:

@@ -82,7 +82,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
     )
     list_filter = (stages.StageFilter, "mode", "channel", "created_at")
     list_select_related = ("alert__person", "alert__watchlist")
-    search_fields = ("target", "alert__person__name")
+    search_fields = ("target", "alert__person__name", "alert__watchlist__name", "error_code")
+    search_help_text = _lazy("Search by target, person, watch-list, or error")
     fields = readonly_fields = (
         "target",
         "alert_link",
@@ -120,7 +121,8 @@ class DigestAdmin(ReadOnlyAdmin):
         "next_try",
     )
     list_filter = (stages.StageFilter, "mode", "created_at")
-    search_fields = ("recipient",)
+    search_fields = ("recipient", "error_code")
+    search_help_text = _lazy("Search by recipient or error")
     fields = readonly_fields = (
         "recipient",
         "mode",

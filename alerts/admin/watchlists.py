@@ -4,12 +4,13 @@ from typing import Any, cast
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
 
 from alerts import watch
 from alerts.models import Alert, Delivery, Subscription, WatchList
@@ -22,12 +23,42 @@ removal.register(WatchList, Delivery, lookup="alert__watchlist")
 removal.register(Subscription, Delivery, lookup="subscription")
 
 
+#: Django's search for several has no name for those who do not see it.
+LABELS = forms.Media(js=cast("Any", [forms.Script("admin-facewatch/labels.js", type="module")]))
+
+
 class SubscriptionInline(admin.TabularInline):
     """Who hears of a list's alerts."""
 
     model = Subscription
     extra = 0
     fields = ("mode", "channel", "target", "is_active")
+
+
+@admin.action(permissions=["change"], description=_lazy("Switch selected on"))
+def switch_on(modeladmin: Any, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+    """Make lists raise alerts again, or subscriptions be told of them."""
+    _switch(modeladmin, request, queryset, on=True)
+
+
+@admin.action(permissions=["change"], description=_lazy("Switch selected off"))
+def switch_off(modeladmin: Any, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+    """Keep lists from raising alerts, or subscriptions from being told, until they are switched on."""
+    _switch(modeladmin, request, queryset, on=False)
+
+
+def _switch(modeladmin: Any, request: HttpRequest, queryset: "QuerySet[Any]", *, on: bool) -> None:
+    changed = list(queryset.filter(is_active=not on))
+    queryset.model._default_manager.filter(pk__in=[one.pk for one in changed]).update(is_active=on)
+    text = _("Switched on.") if on else _("Switched off.")
+    for one in changed:
+        modeladmin.log_change(request, one, text)
+    told = (
+        ngettext("%d was switched on.", "%d were switched on.", len(changed))
+        if on
+        else ngettext("%d was switched off.", "%d were switched off.", len(changed))
+    )
+    messages.success(request, told % len(changed))
 
 
 @admin.register(WatchList)
@@ -42,7 +73,10 @@ class WatchListAdmin(admin.ModelAdmin):
         "open_alerts",
         "created_at",
     )
-    list_filter = ("is_active",)
+    list_filter = ("is_active", "created_at")
+    actions = (switch_on, switch_off)
+    search_help_text = _lazy("Search by name")
+    list_per_page = 50
     search_fields = ("name",)
     autocomplete_fields = ("people",)
     readonly_fields = ("effective_threshold", "created_at")
@@ -58,7 +92,7 @@ class WatchListAdmin(admin.ModelAdmin):
     @property
     def media(self) -> forms.Media:
         """The admin's own, with the look of the pictures."""
-        return super().media + pictures.MEDIA
+        return super().media + pictures.MEDIA + LABELS
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[WatchList]":
         people = WatchList.people.through.objects.filter(watchlist=OuterRef("pk")).order_by()
@@ -112,8 +146,16 @@ class SubscriptionAdmin(admin.ModelAdmin):
     list_filter = ("mode", "channel", "is_active", "watchlist")
     list_select_related = ("watchlist",)
     search_fields = ("target", "watchlist__name")
+    search_help_text = _lazy("Search by target or watch-list")
+    list_per_page = 50
+    actions = (switch_on, switch_off)
     autocomplete_fields = ("watchlist",)
     fields = ("watchlist", "mode", "channel", "target", "is_active")
+
+    @property
+    def media(self) -> forms.Media:
+        """The admin's own, with names for its search."""
+        return super().media + LABELS
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         return removal.describe(Subscription, objs)

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, Count, F, Q, When
@@ -79,9 +79,11 @@ class Contents:
             "known": Count("pk", filter=_ENROLLED & Q(outcome=BatchEntry.KNOWN)),
             "refused": Count("pk", filter=REFUSED),
         }
-        rows = self.batch.entries.exclude(name="").order_by("name").values("name")
-        found: Iterable[dict[str, Any]] = rows.annotate(**counts)
-        return [Folder(**row) for row in found]
+        rows = self.batch.entries.exclude(name="").order_by().values("name")
+        found = cast("Iterable[dict[str, Any]]", rows.annotate(**counts))
+        return sorted(
+            (Folder(**row) for row in found), key=lambda one: (squashed(one.name), one.name)
+        )
 
     @cached_property
     def totals(self) -> dict[str, int]:

@@ -25,13 +25,33 @@ removal.register(
 )
 
 
+class QualityFilter(admin.SimpleListFilter):
+    """Known faces that could be replaced by better ones, and those that are good."""
+
+    title = _lazy("quality")
+    parameter_name = "quality"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("enough", _lazy("Enough")), ("good", _lazy("Good"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: "QuerySet[KnownFace]"
+    ) -> "QuerySet[KnownFace]":
+        if self.value() == "enough":
+            return queryset.filter(face__quality__lt=pictures.GOOD)
+        if self.value() == "good":
+            return queryset.filter(face__quality__gte=pictures.GOOD)
+        return queryset
+
+
 @admin.register(KnownFace)
 class KnownFaceAdmin(admin.ModelAdmin):
     """Known faces: they come from a person's photos, so they are only looked at and removed here."""
 
     list_display = ("face_chip", "person_link", "quality", "created_at")
     list_display_links = ("face_chip",)
-    list_filter = ("created_at",)
+    list_filter = (QualityFilter, "created_at")
+    ordering = ("-created_at", "-id")
     list_select_related = ("person", "face")
     list_per_page = 50
     search_fields = ("person__name",)

@@ -30,8 +30,6 @@ removal.register(Person, KnownFace, lookup="person")
 removal.register(Person, Photo, lookup="person", name=_lazy("enrolment photos"))
 removal.register(Person, Sighting, lookup="person")
 
-#: Quality from which on a face is called good.
-GOOD = 0.75
 #: Fewest people who can become one.
 FEWEST_TO_MERGE = 2
 
@@ -85,9 +83,16 @@ class KnownFilter(admin.SimpleListFilter):
     parameter_name = "known"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("yes", _lazy("Some")), ("no", _lazy("None yet"))]
+        return [
+            ("yes", _lazy("Some")),
+            ("no", _lazy("None yet")),
+            ("refused", _lazy("Some photos refused")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Person]") -> "QuerySet[Person]":
+        if self.value() == "refused":
+            failed = Photo.objects.filter(person=OuterRef("pk"), stage=Photo.Stage.FAILED)
+            return queryset.filter(Exists(failed))
         if self.value() not in ("yes", "no"):
             return queryset
         known = Exists(KnownFace.objects.filter(person=OuterRef("pk")))
@@ -109,10 +114,9 @@ class Enrolment:
         return round(self.face.quality * 100) if self.face else 0
 
     @property
-    def grade(self) -> str:
-        """The quality of the face in a word."""
-        good = self.face and self.face.quality >= GOOD
-        return _("good") if good else _("enough")
+    def is_good(self) -> bool:
+        """Whether there is a face that no better photo is wanted for."""
+        return self.face is not None and self.face.quality >= pictures.GOOD
 
 
 class Saved(HttpResponseRedirect):
@@ -131,8 +135,8 @@ class PersonAdmin(admin.ModelAdmin):
     list_display: tuple[Any, ...] = ("face_chip", "name", "known_count", "created_at")
     list_display_links = ("name",)
     list_filter: ClassVar[tuple[Any, ...]] = (MergedFilter, KnownFilter, "created_at")
-    search_fields = ("name",)
-    search_help_text = _lazy("Search by name")
+    search_fields = ("name", "notes")
+    search_help_text = _lazy("Search by name or notes")
     list_per_page = 50
     actions = ("merge_people",)
 

@@ -12,6 +12,9 @@ from recognition.models import Photo
 #: What pages with pictures need. The policy for scripts and styles allows files of our own only.
 MEDIA = Media(css={"all": ["admin-facewatch/pictures.css"]})
 
+#: Quality from which on a face is called good; from `engine.MINIMUM_FOR_ENROLMENT` on it is enough.
+GOOD = 0.75
+
 
 def chip(face_id: uuid.UUID | None, *, of: str) -> SafeString:
     """Return the picture of a face; an empty frame if there is none. `of` says for the blind whose it is."""

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,3 +118,19 @@ def test_the_list_asks_the_same_number_of_questions(
     # Session, user, two of permissions, two of counts, two of the dates, the lists of the filter, the alerts.
     with django_assert_num_queries(10):
         client.get(LIST)
+
+
+@pytest.mark.parametrize("status", [one for one in Alert.Status if one != Alert.Status.OPEN])
+def test_every_verdict_is_an_action_a_filter_and_a_badge(
+    client: Client, operator: Any, alert: Alert, status: Alert.Status
+) -> None:
+    names = {"confirmed": "confirm_alerts", "dismissed": "dismiss_alerts"}
+    action = names.get(status, f"mark_{status}")
+    assert f'value="{action}"' in client.get(LIST).content.decode()
+    client.post(LIST, {"action": action, "_selected_action": [alert.pk]})
+    alert.refresh_from_db()
+    assert alert.status == status
+    page = client.get(f"{LIST}?status__exact={status}").content.decode()
+    assert f"fw-badge fw-{status}" in page
+    styles = Path("static/admin-facewatch/pictures.css").read_text()
+    assert f".fw-{status}" in styles or status == "dismissed", "nothing is to be noticed of that"

@@ -371,3 +371,51 @@ def test_a_person_goes_with_the_deliveries_of_their_alerts(client: Client, manag
     )
     client.post(f"{LIST}{person.pk}/delete/", {"post": "yes"})
     assert not Delivery.objects.exists()
+
+
+def test_people_with_refused_photos_are_found(client: Client, manager: Any) -> None:
+    make.photo(person=make.person("Blurred"), purpose="enrolment", stage="failed")
+    make.known_face(make.person("Sharp"))
+    page = client.get(f"{LIST}?known=refused").content.decode()
+    assert "Blurred" in page
+    assert "Sharp" not in page
+
+
+def test_known_faces_are_found_by_quality(client: Client, manager: Any) -> None:
+    for name, quality in (("Poor One", 0.6), ("Fine One", 0.9)):
+        person = make.person(name)
+        face = make.face(photo=make.photo(person=person, purpose="enrolment"), quality=quality)
+        KnownFace.objects.create(person=person, face=face, revision=1)
+    page = client.get("/admin/recognition/knownface/?quality=enough").content.decode()
+    assert "Poor One" in page
+    assert "Fine One" not in page
+    page = client.get("/admin/recognition/knownface/?quality=good").content.decode()
+    assert "Poor One" not in page
+
+
+def test_a_refused_photo_says_in_plain_words_why_and_what_to_do(
+    client: Client, manager: Any
+) -> None:
+    photo = make.photo(
+        person=make.person(),
+        purpose="enrolment",
+        stage="failed",
+        error_code="worker_died",
+        error_detail="The worker died.",
+    )
+    page = client.get(change(Person.objects.get())).content.decode()
+    assert "Could not be looked at" in page
+    assert "Try again; if it fails again, send another photo." in page
+    assert f'id="retry-{photo.pk}"' in page
+    assert f'id="remove-{photo.pk}"' in page
+
+
+def test_an_open_page_of_a_person_is_told_of_what_changes(client: Client, manager: Any) -> None:
+    person = make.person()
+    make.photo(person=person, purpose="enrolment", stage="uploaded")
+    page = client.get(change(person)).content.decode()
+    topic = f"person:{person.pk}"
+    shown = client.get("/changes/", {"topic": topic}).json()[topic]
+    assert f'data-live="{topic}" data-version="{shown}"' in page
+    Photo.objects.update(stage="failed")
+    assert client.get("/changes/", {"topic": topic}).json()[topic] != shown

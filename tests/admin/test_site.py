@@ -1,5 +1,6 @@
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,3 +104,16 @@ def test_who_is_not_of_the_staff_is_asked_to_sign_in(client: Client, db: None) -
     person = make.person()
     for address in ("", "recognition/person/", f"recognition/person/{person.pk}/enrolments/"):
         assert client.get(f"/admin/{address}").status_code == 302
+
+
+def test_colours_come_from_the_tokens_of_the_pages(client: Client, root: Any) -> None:
+    page = client.get("/admin/").content.decode()
+    assert page.index("responsive.css") < page.index("tokens.css") < page.index("admin.css")
+    assert "Back to the pages" in page
+    folder = Path("static")
+    tokens = (folder / "facewatch/tokens.css").read_text()
+    admin = (folder / "admin-facewatch/admin.css").read_text()
+    (accent,) = re.findall(r"  --accent: .+;", tokens)
+    assert accent in admin
+    own = re.findall(r"#[0-9a-f]{3,8}\b", (folder / "admin-facewatch/pictures.css").read_text())
+    assert [colour for colour in own if colour.strip("#").isalnum() and len(colour) in {4, 7}] == []

@@ -136,3 +136,27 @@ def test_each_list_asks_the_same_number_of_questions(
         delivery(stage="sent", digest=digest(stage="sent", hour=hour))
     with django_assert_num_queries(questions):
         assert client.get(f"/admin/alerts/{name}/").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["watchlist", "subscription"])
+def test_several_are_switched_off_and_on(client: Client, manager: Any, name: str) -> None:
+    subscription = make.subscription(make.watchlist())
+    row: Any = subscription.watchlist if name == "watchlist" else subscription
+    chosen = {"_selected_action": [row.pk]}
+    response = client.post(f"/admin/alerts/{name}/", chosen | {"action": "switch_off"})
+    row.refresh_from_db()
+    assert not row.is_active
+    assert told(response) == ["1 was switched off."]
+    client.post(f"/admin/alerts/{name}/", chosen | {"action": "switch_on"})
+    row.refresh_from_db()
+    assert row.is_active
+
+
+@pytest.mark.parametrize("name", ["watchlist", "subscription", "delivery", "digest"])
+def test_each_list_is_searched(client: Client, manager: Any, name: str) -> None:
+    delivery(stage="sent", digest=digest(stage="sent"))
+    for words, count in (("List", 1), ("ops@example.org", 1), ("nobody", 0)):
+        if (name == "watchlist" and "@" in words) or (name == "digest" and words == "List"):
+            continue
+        page = client.get(f"/admin/alerts/{name}/", {"q": words})
+        assert page.context["cl"].result_count == count, words

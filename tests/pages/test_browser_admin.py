@@ -124,7 +124,7 @@ def test_an_archive_is_looked_through_confirmed_and_followed_by_keyboard(
 
 
 def test_the_admin_is_accessible_and_fits_a_phone(
-    admin: Page, installation: Installation, token: str, archive: Path
+    admin: Page, installation: Installation, token: str, archive: Path, complaints: list[str]
 ) -> None:
     page = admin
     person = installation.post("/api/v1/people/", token=token, name="Grace Hopper").json()
@@ -143,21 +143,20 @@ def test_the_admin_is_accessible_and_fits_a_phone(
     page.get_by_label("Zip archive").set_input_files(archive)
     page.get_by_role("button", name="Send and look through").click()
     expect(page.get_by_text("Nobody is enrolled yet")).to_be_visible()
-    found = {
-        address: complaints_of_axe(page, address)
-        for address in (
-            page.url,
-            *(
-                f"{installation.url}/admin/{path}"
-                for path in (
-                    "",
-                    "recognition/person/",
-                    f"recognition/person/{person['id']}/change/",
-                    "recognition/person/archive/",
-                    "alerts/alert/",
-                    f"alerts/alert/{alerts[0]['id']}/change/",
-                )
-            ),
-        )
-    }
-    assert {address: lines for address, lines in found.items() if lines} == {}
+    preview = page.url.removeprefix(installation.url)
+    found = {}
+    for path in (
+        preview,
+        "/admin/",
+        "/admin/recognition/person/",
+        f"/admin/recognition/person/{person['id']}/change/",
+        "/admin/alerts/alert/",
+        f"/admin/alerts/alert/{alerts[0]['id']}/change/",
+        "/admin/alerts/subscription/add/",
+    ):
+        page.goto(installation.url + path)
+        assert complaints == []
+        found[path] = complaints_of_axe(page)
+        # Where a style sheet imports another, axe puts both into the page to look at them, which the policy forbids.
+        complaints[:] = [text for text in complaints if "Applying inline style" not in text]
+    assert {path: lines for path, lines in found.items() if lines} == {}
