@@ -10,10 +10,12 @@ def with_evidence(alerts: "QuerySet[Alert]") -> "QuerySet[Alert]":
     """Return the alerts with all that is shown of them, in one query.
 
     `known_face_id` is the face by which the person is known best, to be put beside the one that was seen; None if all
-    are gone. Someone who was merged into another is known by the other's faces.
+    are gone. Someone who was merged into another is known by the other's faces. The face itself, enrolled since, is no
+    evidence.
     """
     known = Q(person=OuterRef("person")) | Q(person=OuterRef("person__merged_into"))
-    best = KnownFace.objects.filter(known).order_by("-face__quality", "pk")
+    others = KnownFace.objects.filter(known).exclude(face=OuterRef("face"))
+    best = others.order_by("-face__quality", "pk")
     return (
         alerts.select_related("person__merged_into", "watchlist", "photo", "face", "reviewed_by")
         .defer("face__landmarks")

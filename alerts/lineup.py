@@ -62,13 +62,16 @@ def seen_face(alert: Alert) -> LevelFace:
     return LevelFace(face_id=alert.face_id, transform=level(alert.face))
 
 
-def known_faces(person: Person, *, most: int = MOST_FACES) -> list[LevelFace]:
+def known_faces(
+    person: Person, *, beside: Face | None = None, most: int = MOST_FACES
+) -> list[LevelFace]:
     """Return the faces by which a person is known, the best first; one query.
 
-    Someone who was merged into another is known by the other's faces.
+    Someone who was merged into another is known by the other's faces. `beside` itself, if it was enrolled, is left out.
     """
     found = (
         KnownFace.objects.filter(person__in={person.pk, person.merged_into_id} - {None})
+        .exclude(face=beside)
         .select_related("face__photo")
         .order_by("-face__quality", "pk")[:most]
     )

@@ -151,7 +151,7 @@ def _show(
     if part not in ("panel", "position"):
         context |= {
             "seen": lineup.seen_face(found),
-            "known": lineup.known_faces(found.person),
+            "known": lineup.known_faces(found.person, beside=found.face),
             "is_blind": settings.BLIND_REVIEW,
         }
     if part in ("", "position") and found.status == Alert.Status.OPEN:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from alerts import lineup
-from recognition.models import Face
+from alerts import browsing, lineup
+from alerts.models import Alert
+from recognition.models import Face, KnownFace
 from tests import make
 
 
@@ -68,3 +69,13 @@ def test_a_scale_has_room_for_all_distances() -> None:
         threshold=54.3, distance=43.5, rival=87.0
     )
     assert lineup.scale_of(alert, rival=None).rival is None
+
+
+def test_the_face_itself_enrolled_since_is_no_evidence(db: None) -> None:
+    person, face = make.person(), make.face()
+    alert = make.alert(watchlist=make.watchlist(), person=person, face=face)
+    KnownFace.objects.create(person=person, face=face, revision=1)
+    other = make.known_face(person)
+    shown = lineup.known_faces(person, beside=alert.face)
+    assert [one.face_id for one in shown] == [other.face_id]
+    assert browsing.with_evidence(Alert.objects.all()).get().known_face_id == other.face_id
