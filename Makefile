@@ -9,6 +9,11 @@ PYTHON ?=
 # What `make test` hands to pytest, for example: make test ARGS="tests/engine -x" (then without the coverage report)
 ARGS ?=
 
+# Two processes: most of the time goes into processes that the tests start, so that more would only slow each other down
+# on a small machine. A file stays in one of them, which starts what its tests share once; `tests/conftest.py` says which
+# files come first.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+
 # pip keeps no cache outside .venv, and wheels alone are installed: no compiler is needed.
 export PIP_NO_CACHE_DIR := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -31,7 +36,7 @@ demo: runtime  ## The same on demonstration photos, and show an alert happening
 	@exec $(PY) manage.py demo
 
 test: development peer photos  ## Run the tests with coverage by branch
-	$(PY) -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term-missing:skip-covered)
+	$(PY) -m pytest $(if $(ARGS),$(ARGS),$(PARALLEL) --cov --cov-report=term-missing:skip-covered)
 
 lint: development  ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check .

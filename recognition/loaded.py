@@ -5,7 +5,7 @@ import functools
 from django.conf import settings
 
 from recognition import engine as engines
-from recognition import reembedding
+from recognition import matching, reembedding
 from recognition.engine import Engine
 from recognition.gallery import Gallery
 
@@ -19,6 +19,7 @@ def start() -> None:
     """Load what the workers share. Raises `engine.EngineError`, also for known faces of another engine."""
     reembedding.check_gallery(settings.ENGINE)
     engine()
+    matching.load()
 
 
 @functools.cache

@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy
 
 from recognition.gallery import PersonDistances
 
@@ -27,6 +27,11 @@ class Match:
     margin: float | None
 
 
+def load() -> None:
+    """Load SciPy's optimiser, which it does not do before it is asked: whoever matches nobody starts sooner."""
+    _ = scipy.optimize
+
+
 def assign(found: PersonDistances, *, limit: float) -> list[Match]:
     """Return the candidates within `limit`, by face and rank, each person at most once.
 
@@ -44,7 +49,7 @@ def assign(found: PersonDistances, *, limit: float) -> list[Match]:
     for rank in range(1, MOST_CANDIDATES + 1):
         # Beyond the limit a pair costs nothing, like no pair; at the limit it is still worth a little.
         costs = np.minimum(distances[np.ix_(faces, columns)] - limit - 1e-9, 0)
-        rows, picks = linear_sum_assignment(costs)
+        rows, picks = scipy.optimize.linear_sum_assignment(costs)
         taken = [
             (faces[row], columns[pick])
             for row, pick in zip(rows, picks, strict=True)

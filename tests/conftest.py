@@ -1,5 +1,6 @@
 """What all tests share: the demo's photos, the real engine, and users with roles."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,38 @@ from recognition.gallery import Gallery
 from recognition.models import GalleryState
 
 pytest_plugins = ["tests.disk", "tests.installation"]
+
+#: The files that take longest, the longest first: started early, they let all processes of a parallel run end together.
+LONGEST = (
+    "tests/faults/test_chaos.py",
+    "tests/faults/test_crashes.py",
+    "tests/flows/test_serve.py",
+    "tests/pages/test_browser_photos.py",
+    "tests/pages/test_browser_review.py",
+    "tests/pages/test_browser_queue.py",
+    "tests/pages/test_browser_people.py",
+    "tests/pages/test_browser_admin.py",
+    "tests/pages/test_browser.py",
+    "tests/pages/test_browser_live.py",
+    "tests/faults/test_brokers.py",
+    "tests/demo/test_demo.py",
+    "tests/test_bench.py",
+    "tests/test_workshop.py",
+    "tests/api/test_schema.py",
+    "tests/engine/test_details.py",
+    "tests/faults/test_poison.py",
+    "tests/ledger/test_machine.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first. Of tests with one id a parallel run would do one alone: such are refused."""
+    doubled = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if doubled:
+        raise pytest.UsageError(f"Several tests have the same id: {', '.join(doubled)}")
+    ranks = {file: rank for rank, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
 
 
 @pytest.fixture(scope="session")

@@ -226,9 +226,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """An installation that runs for all tests that share it."""
+    """An installation that runs for the tests of one file: which files share a process is chance."""
     running = Installation(tmp_path_factory.mktemp("installation")).start()
     yield running
     assert running.stop() == 0

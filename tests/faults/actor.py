@@ -232,8 +232,8 @@ def obey(order: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    loaded.engine()
     prepare()
+    loaded.start()
     say({"ready": True})
     for line in sys.stdin:
         say({"exit": obey(json.loads(line))})

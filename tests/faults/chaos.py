@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,20 @@ WEIGHTS = {
     "hour": 2,
     "supervisor": 1,
 }
+#: What an hour that passes brings on, by table: digests, and the look for them.
+HOURLY = {
+    "alerts_delivery": ("created_at",),
+    "alerts_digest": ("window_start", "window_end"),
+    "ledger_window": ("opens_at",),
+}
+#: What a minute brings on: another try of what a mail server did not take, or did not answer.
+TRIES = {
+    "alerts_delivery": ("next_try_at",),
+    "alerts_digest": ("next_try_at",),
+    "alerts_outage": ("until",),
+}
+#: Seconds in which a consumer that was killed is started again, at the latest, and has looked for digests.
+RESTART_SECONDS = 40
 #: What the mail server does with a message, and how often.
 ANSWERS = {"250 OK": 10, "451 try later": 1, "drop": 1, "hang": 1}
 #: Rows that are still to be worked on or held, by table.
@@ -138,22 +153,21 @@ class Chaos:
                 thread.join()
 
     def drain(self, *, seconds: float, look: Callable[[], None]) -> None:
-        """Wait until nothing is left to do, with an hour passed for what waits for its digest; give up in the end."""
+        """Wait until nothing is left to do, and let the time pass that things wait for; give up in the end."""
         deadline = time.monotonic() + seconds
-        hours = 0
+        next_hour = 0.0
         while time.monotonic() < deadline:
             look()
             time.sleep(0.5)
             if self._unfinished():
-                continue
-            if not self._query("SELECT count(*) FROM alerts_delivery WHERE stage = 'batched'"):
+                self._let_pass("1 minute", brings=TRIES)
+            elif not self._query("SELECT count(*) FROM alerts_delivery WHERE stage = 'batched'"):
                 return
-            if hours < 3:
+            elif time.monotonic() > next_hour:
                 # A consumer that starts looks for digests at once; otherwise it does when the minute is full.
-                hours += 1
+                next_hour = time.monotonic() + RESTART_SECONDS
                 self._strike("hour")
                 self._strike("consumer")
-                time.sleep(5)
 
     def close(self) -> dict[int, str]:
         """Stop the installation in order; return the processes that are left, of which there must be none."""
@@ -174,7 +188,8 @@ class Chaos:
             while True:
                 try:
                     answer = self.site.upload("/api/v1/photos/", photo, token=self._tokens[owner])
-                except OSError:
+                except (OSError, HTTPException):
+                    # Killed before it answered, or in the middle of it.
                     pass
                 else:
                     if answer.status in (200, 202):
@@ -231,13 +246,12 @@ class Chaos:
 
     def _strike_hour(self) -> None:
         """Let an hour pass for what waits for its digest."""
+        self._let_pass("1 hour", brings=HOURLY)
+
+    def _let_pass(self, time_span: str, *, brings: dict[str, tuple[str, ...]]) -> None:
         with suppress(sqlite3.OperationalError), self._database() as database, database:
-            for table, columns in {
-                "alerts_delivery": ("created_at",),
-                "alerts_digest": ("window_start", "window_end"),
-                "ledger_window": ("opens_at",),
-            }.items():
-                moved = ", ".join(f"{name} = datetime({name}, '-1 hour')" for name in columns)
+            for table, columns in brings.items():
+                moved = ", ".join(f"{name} = datetime({name}, '-{time_span}')" for name in columns)
                 database.execute(f"UPDATE {table} SET {moved}")  # noqa: S608 (names from above)
 
     def _named(self, word: str) -> dict[int, str]:

@@ -89,17 +89,17 @@ def test_photos_that_hang_or_crash_their_workers_fail_and_hold_up_no_other(
     consumer = start(site, processes, "-m", "tests.faults.poisoned")
     start(site, processes, "manage.py", "sweep", "--every", "0.5")
 
-    wait_until(lambda: count(site, "stage = 'done'") == 2, seconds=30)
+    wait_until(lambda: count(site, "stage = 'done'") == 2, seconds=90)
     assert {width: stages(site)[width][0] for width in (HANGS, CRASHES)} == {
         HANGS: "uploaded",
         CRASHES: "uploaded",
     }, "the others waited for them"
 
-    wait_until(lambda: count(site, "stage = 'failed'") == 2, seconds=60)
+    wait_until(lambda: count(site, "stage = 'failed'") == 2, seconds=120)
     assert stages(site)[HANGS] == stages(site)[CRASHES] == ("failed", "worker_died")
 
     store(site, tmp_path / "second", e=small_copy(number=3))
-    wait_until(lambda: count(site, "stage = 'done'") == 3, seconds=30)
+    wait_until(lambda: count(site, "stage = 'done'") == 3, seconds=90)
     assert count(site, "lease_until IS NOT NULL OR lease_token IS NOT NULL") == 0
     assert consumer.poll() is None, "the consumer itself died"
     consumer.send_signal(signal.SIGTERM)

@@ -100,7 +100,7 @@ def test_a_killed_consumer_leaves_no_worker_beside_those_of_the_next(own: Instal
     wait_until(lambda: len(named(own, "manage.py worker")) == 3)
     before = named(own, "manage.py worker")
     signal_all({min(before): ""}, signal.SIGKILL)
-    wait_until(lambda: not before.keys() & own.processes().keys(), seconds=2)
+    wait_until(lambda: not before.keys() & own.processes().keys(), seconds=5)
     wait_until(lambda: len(named(own, "manage.py worker")) == 3)
     assert "[serve] worker ended by signal 9; starting it again in 1 s" in own.lines
     own.wait_until_ready()

@@ -91,7 +91,7 @@ def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
     assert complaints == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def token(installation: Installation) -> str:
     """A token of olga, a manager, who can sign in with PASSWORD."""
     token = installation.token("olga", "manager")
