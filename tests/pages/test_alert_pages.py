@@ -1,7 +1,6 @@
 """The list of all alerts."""
 
 import re
-import uuid
 
 import pytest
 from django.test import Client
@@ -22,7 +21,9 @@ def alert(db: None) -> Alert:
     return make.alert(watchlist=make.watchlist("Lobby"), person=person, face=face)
 
 
-@pytest.mark.parametrize("path", ["/alerts/", "/alerts/all/", "/alerts/00000000-0000-4000-8000-000000000000/"])
+@pytest.mark.parametrize(
+    "path", ["/alerts/", "/alerts/all/", "/alerts/00000000-0000-4000-8000-000000000000/"]
+)
 def test_alerts_are_for_those_with_the_permission(
     client: Client, uploader: object, path: str
 ) -> None:
