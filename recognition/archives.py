@@ -4,6 +4,7 @@ An archive is a stranger's: its directory is read in bounded pieces, nothing is 
 file of it may become larger than a photo may be.
 """
 
+import errno
 import re
 import struct
 import unicodedata
@@ -33,6 +34,8 @@ SYSTEM_FOLDERS, SYSTEM_FILES = {"__macosx"}, {".ds_store", "thumbs.db", "desktop
 #: Letters that are not printed but belong to names: those that join and part the letters of some scripts.
 JOINERS = "\u200c\u200d"
 
+#: How files may be packed: as they are, or as nearly every program does it.
+COMPRESSIONS = {ZIP_STORED, ZIP_DEFLATED}
 #: Bits of a file's flags: it is encrypted; its name is in UTF-8.
 ENCRYPTED, UTF8 = 0x1, 0x800
 #: Parts of a path that is a person's folder with a photo in it, and of one with a folder round all of these.
@@ -172,9 +175,16 @@ def read_file(archive: ZipFile, index: int, *, bytes_each: int) -> bytes:
         info = archive.infolist()[index]
         if info.file_size > bytes_each:
             raise Unreadable(Problem.TOO_LARGE)
+        if info.compress_type not in COMPRESSIONS:
+            raise Unreadable(Problem.COMPRESSION)
         with archive.open(info) as stream:
             data = stream.read(bytes_each + 1)
     except (*BROKEN, BadArchive) as error:
+        raise Unreadable(Problem.DAMAGED) from error
+    except OSError as error:
+        # A place before the file's beginning is the archive's fault; anything else is the disk's.
+        if error.errno != errno.EINVAL:
+            raise
         raise Unreadable(Problem.DAMAGED) from error
     if len(data) > bytes_each:
         raise Unreadable(Problem.TOO_LARGE)
@@ -201,7 +211,7 @@ def _problem(info: ZipInfo, path: str, *, bytes_each: int) -> str:
         (any(part.startswith(".") for part in parts), Problem.HIDDEN),
         (not path.lower().endswith(tuple(SUFFIXES)), Problem.NOT_PHOTO),
         (info.flag_bits & ENCRYPTED, Problem.ENCRYPTED),
-        (info.compress_type not in {ZIP_STORED, ZIP_DEFLATED}, Problem.COMPRESSION),
+        (info.compress_type not in COMPRESSIONS, Problem.COMPRESSION),
         (not info.file_size, Problem.EMPTY),
         (info.file_size > bytes_each, Problem.TOO_LARGE),
         (_is_bomb(info), Problem.BOMB),

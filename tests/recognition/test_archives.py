@@ -3,6 +3,7 @@
 import io
 import struct
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,6 +187,25 @@ def test_a_file_is_read_within_its_limit_or_told_to_be_damaged() -> None:
         with pytest.raises(Unreadable) as caught:
             archives.read_file(archive, 1, bytes_each=100)
         assert caught.value.problem == Problem.TOO_LARGE
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 97])
+def test_a_file_is_not_unpacked_by_another_method_than_the_usual(method: int) -> None:
+    data = bytearray(packed({"Ada/1.jpg": JPEG}).read())
+    struct.pack_into("<H", data, data.index(b"PK\x01\x02") + 10, method)
+    with archives.opened(io.BytesIO(data)) as archive, pytest.raises(Unreadable) as caught:
+        archives.read_file(archive, 0, bytes_each=1000)
+    assert caught.value.problem == Problem.COMPRESSION
+
+
+def test_a_file_that_lies_before_its_archive_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "people.zip"
+    path.write_bytes(packed({"Ada/1.jpg": JPEG}).read())
+    with path.open("rb") as file, archives.opened(file) as archive:
+        archive.infolist()[0].header_offset = -5
+        with pytest.raises(Unreadable) as caught:
+            archives.read_file(archive, 0, bytes_each=1000)
+    assert caught.value.problem == Problem.DAMAGED
 
 
 WHOLE = packed({f"Ada/{number}.jpg": JPEG for number in range(3)}).read()
