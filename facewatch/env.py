@@ -89,8 +89,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="FACEWATCH_BLIND_REVIEW",
         default="on",
-        help="Reviewers answer before they see the distance, the margin and the runner-up of a possible sighting. off: "
-        "they see them from the start, and an answer leads straight on to the next.",
+        help="On the pages reviewers answer before they see the distance, the margin and the runner-up of a possible "
+        "sighting. off: they see them from the start, and an answer leads straight on to the next.",
     ),
     Variable(
         name="FACEWATCH_MAX_BACKLOG",

@@ -26,6 +26,7 @@ ROLES: dict[str, tuple[str, ...]] = {
             for model in ("photo", "person")
             for verb in ("add", "view", "change", "delete")
         ),
+        "recognition.view_batch",
         "recognition.view_face",
         "recognition.view_knownface",
         "recognition.add_knownface",

@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
-#: Streams open at once in this process, and of one user. The web server has 64 threads, and requests that wait for a
-#: photo may hold 24 of them.
-MOST_STREAMS, MOST_OF_ONE = 20, 6
+#: Streams open at once in this process: the web server has 64 threads, and requests that wait for a photo may hold 24.
+MOST_STREAMS = 20
+#: Streams of one user: a browser has six connections to a server, and needs some for all the rest.
+MOST_OF_ONE = 3
 #: Seconds between two looks.
 LOOK_SECONDS = 1.0
 #: Seconds without news after which an empty line is sent, on which a broken connection shows.
@@ -52,8 +53,11 @@ def end_with_process() -> None:
     """Close every stream when this process is told to end; call it in the main thread, before the web server starts.
 
     A web server that ends in order waits for its answers, and a stream would keep it for minutes. The server handles
-    the signals itself; of each one Python writes the number to a pipe.
+    the signals itself; of each one Python writes the number to a pipe. In another thread than the main one, in which
+    some servers load the application, it does nothing: no signal arrives there.
     """
+    if threading.current_thread() is not threading.main_thread():
+        return
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)

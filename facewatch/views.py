@@ -36,20 +36,24 @@ LATEST_ALERTS, LATEST_PHOTOS = 5, 12
 @never_cache
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Show what waits for review, what came in lately, and the state of the pipeline."""
-    return render(
-        request,
-        "facewatch/home.html",
-        _waiting_alerts(request.user) | _latest_photos(request.user) | _pipeline(request.user),
-    )
+    """Show what waits for review, what came in lately, and the state of the pipeline.
+
+    The page takes its parts anew one by one: then only the asked one is there, and the rest costs nothing.
+    """
+    asked = request.GET.get("part", "")
+    context: dict[str, Any] = {}
+    for part, facts in PARTS.items():
+        if asked in (part, ""):
+            context |= facts(request.user)
+    return render(request, "facewatch/home.html", context)
 
 
 @require_safe
 def changes(request: HttpRequest) -> HttpResponseBase:
     """Say how far the topics of an open page are: as a stream of events if it is asked for one, else once.
 
-    Without a session it is answered 401, without a free place for a stream 503: then the page asks again and again, and
-    is answered 304 while nothing changed.
+    Without a session it is answered 401, without a free place for a stream 204, after which a browser does not open it
+    again by itself: the page asks again and again then, and is answered 304 while nothing changed.
     """
     if not request.user.is_authenticated:
         return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
@@ -65,8 +69,7 @@ def changes(request: HttpRequest) -> HttpResponseBase:
         partial(_look, request, topics), owner=request.user.pk, page=request.GET.get("page", "")
     )
     if stream is None:
-        headers["Retry-After"] = str(int(streams.LIFETIME))
-        return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE, headers=headers)
+        return HttpResponse(status=HTTPStatus.NO_CONTENT, headers=headers)
     # Proxies are asked to pass each event on at once.
     return StreamingHttpResponse(
         stream,
@@ -122,3 +125,7 @@ def _pipeline(user: Any) -> dict[str, Any]:
         "paused": pauses.paused(),
         "queue_version": queue_live.queue(user),
     }
+
+
+#: The parts of the front page, by the topic that each follows.
+PARTS = {"alerts": _waiting_alerts, "photos": _latest_photos, "queue": _pipeline}

@@ -171,6 +171,8 @@ def _failures(request: HttpRequest, version: str) -> dict[str, Any]:
             "reason": reason,
             "may_remedy": reason.exhibit.may_remedy(request.user),
             "examples": _examples(request, reason),
+            # What a row says of itself is for those who may see rows.
+            "detail": reason.detail if reason.exhibit.may_view(request.user) else "",
             "address": reason.exhibit.list_address(reason.stage, request.user),
         }
         for reason in failures.reasons()

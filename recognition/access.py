@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from recognition.models import Face, Photo
+from recognition.models import Face, KnownFace, Photo
 
 
 def visible_photos(user: Any) -> "QuerySet[Photo]":
@@ -19,6 +19,15 @@ def visible_faces(user: Any) -> "QuerySet[Face]":
     if user.has_perm("recognition.view_photo"):
         return Face.objects.all()
     return Face.objects.filter(photo__owner=user)
+
+
+def may_delete(user: Any, photo: Photo) -> bool:
+    """Say whether a user may delete a visible photo: nobody is forgotten by the way who is known by an upload."""
+    if not may(user, "recognition.delete_photo", photo=photo):
+        return False
+    if photo.purpose != Photo.Purpose.UPLOAD or user.has_perm("recognition.delete_knownface"):
+        return True
+    return not KnownFace.objects.filter(face__photo=photo).exists()
 
 
 def may(user: Any, permission: str, *, photo: Photo) -> bool:

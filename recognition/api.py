@@ -218,7 +218,8 @@ class PhotoViewSet(
         return Response(self.get_serializer(self.get_object()).data, headers=headers)
 
     def perform_destroy(self, instance: Photo) -> None:
-        self._require("recognition.delete_photo", photo=instance)
+        if not access.may_delete(self.request.user, instance):
+            raise PermissionDenied
         photos.delete_photos([instance])
 
     @extend_schema(

@@ -101,13 +101,22 @@ class Entry:
 
 
 class _Bounded:
-    """A file of which no more is read at once than a directory may have: zipfile reads the whole of it."""
+    """A file of which no more is read at once than a directory may have: zipfile reads the whole of it.
+
+    Once the directory is read, `unbound` lets files be read in whatever pieces they are unpacked.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self._is_bound = True
         self.seek, self.tell = file.seek, file.tell
 
+    def unbound(self) -> None:
+        self._is_bound = False
+
     def read(self, size: int = -1) -> bytes:
+        if not self._is_bound:
+            return self._file.read(size)
         wanted = size if 0 <= size <= MOST_DIRECTORY_BYTES else MOST_DIRECTORY_BYTES + 1
         data = self._file.read(wanted)
         if len(data) > MOST_DIRECTORY_BYTES:
@@ -121,10 +130,12 @@ class _Bounded:
 @contextmanager
 def opened(file: IO[bytes]) -> Iterator[ZipFile]:
     """Give the archive in a file. Raises BadArchive for what is none."""
+    bounded = _Bounded(file)
     try:
-        archive = ZipFile(_Bounded(file))
+        archive = ZipFile(bounded)
     except (*BROKEN, OSError) as error:
         raise BadArchive("The file is not a zip archive, or is damaged.", code="not_zip") from error
+    bounded.unbound()
     with archive:
         yield archive
 

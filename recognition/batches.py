@@ -40,7 +40,7 @@ def store(file: "File[Any]", *, owner: Any) -> Batch:
     Raises `archives.BadArchive`, `photos.TooLarge` and `intake.Refused`; then nothing is left behind. Call it outside a
     transaction.
     """
-    admission.check_disk()
+    admission.check_open()
     if file.size > settings.MAX_ARCHIVE_BYTES:
         raise photos.TooLarge(
             f"The archive has {file.size} bytes, {settings.MAX_ARCHIVE_BYTES} are accepted."

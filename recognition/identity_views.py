@@ -15,9 +15,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from recognition import access, browsing, people, people_browsing
 from recognition.models import Face, KnownFace, Merge, Person, Photo
+from recognition.people_forms import PersonForm
 
 #: People offered at once, and faces of each shown to compare them by.
 OFFERED, COMPARED = 12, 6
+VIEW = "recognition.view_person"
 CHANGE, ENROL = "recognition.change_person", "recognition.add_knownface"
 ADD, FORGET = "recognition.add_person", "recognition.delete_knownface"
 
@@ -26,7 +28,7 @@ ADD, FORGET = "recognition.add_person", "recognition.delete_knownface"
 
 
 @login_required
-@permission_required(CHANGE, raise_exception=True)
+@permission_required([VIEW, CHANGE], raise_exception=True)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def merge(request: HttpRequest, person_id: uuid.UUID) -> HttpResponse:
@@ -108,7 +110,7 @@ def undo_merge(request: HttpRequest, merge_id: uuid.UUID) -> HttpResponse:
 
 
 @login_required
-@permission_required(ENROL, raise_exception=True)
+@permission_required([VIEW, ENROL], raise_exception=True)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def this_is(request: HttpRequest, face_id: uuid.UUID) -> HttpResponse:
@@ -139,6 +141,8 @@ def _name_face(request: HttpRequest, face: Face) -> HttpResponse:
         return _face_answer(request, face, error=_("Choose who it is."))
     if person is None and not request.user.has_perm(ADD):
         raise PermissionDenied
+    if person is None and not (form := PersonForm({"name": name})).is_valid():
+        return _face_answer(request, face, error=" ".join(map(str, form.errors["name"])))
     try:
         enrolled = (
             people.enrol_face(face, person=person) if person else people.enrol_new(face, name=name)

@@ -48,7 +48,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@permission_required("recognition.add_person", raise_exception=True)
+@permission_required([VIEW, "recognition.add_person"], raise_exception=True)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_person(request: HttpRequest) -> HttpResponse:
@@ -224,10 +224,13 @@ def _person(person_id: uuid.UUID) -> Person:
 def _enrolment(
     request: HttpRequest, person_id: uuid.UUID, photo_id: uuid.UUID, *, permission: str
 ) -> Photo:
-    """Return a photo by which a person, or one merged into them, is to be known."""
+    """Return a photo in work or refused by which a person, or one merged into them, is to be known."""
     whose = Q(person=person_id) | Q(person__merged_into=person_id)
     photo = get_object_or_404(
-        Photo.objects.filter(whose, purpose=Photo.Purpose.ENROLMENT), pk=photo_id
+        Photo.objects.filter(whose, purpose=Photo.Purpose.ENROLMENT).exclude(
+            stage=Photo.Stage.DONE
+        ),
+        pk=photo_id,
     )
     if not access.may(request.user, permission, photo=photo):
         raise PermissionDenied

@@ -23,8 +23,8 @@ from recognition.models import Photo
 
 #: Photos on one page of the list.
 PAGE_SIZE = 48
-#: What lets a user put somebody else's photo back to work, and remove it.
-RETRY, DELETE = "recognition.change_photo", "recognition.delete_photo"
+#: What lets a user put somebody else's photo back to work.
+RETRY = "recognition.change_photo"
 #: Parameters of a list's address that say which part of it is seen, not what it holds.
 PLACES = ("before", "after", "at")
 
@@ -99,7 +99,7 @@ def photo(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
     context = {
         "view": view,
         "may_retry": access.may(request.user, RETRY, photo=found),
-        "may_delete": access.may(request.user, DELETE, photo=found),
+        "may_delete": access.may_delete(request.user, found),
         "advice": incoming.advice(found.error_code),
         "query": _query(request),
         "place": _place(request, found),
@@ -137,7 +137,7 @@ def retry_photo(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
 def delete_photo(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
     """Ask whether a photo is to be deleted; a POST deletes it and leads back to its place in the list."""
     view = _view(request, photo_id)
-    if not access.may(request.user, DELETE, photo=view.photo):
+    if not access.may_delete(request.user, view.photo):
         raise PermissionDenied
     if request.method == "POST":
         place = _place(request, view.photo)

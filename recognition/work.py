@@ -31,6 +31,11 @@ def photos_address(stage: str, user: Any) -> str:
     return reverse("recognition:photos") + (f"?stage={stage}" if stage else "")
 
 
+def archive_address(pk: Any, user: Any) -> str:
+    """Return the address of an archive's page, for those whom the admin lets in."""
+    return reverse("admin:recognition_batch", args=[pk]) if user.is_staff else ""
+
+
 for _stage, _task in tasks.NEXT_TASK.items():
     kinds.register(model=Photo, stage=_stage, task=_task, name=NAMES[_stage])
 kinds.register(
@@ -69,11 +74,12 @@ exhibits.register(
         bad=(Batch.Stage.FAILED,),
         rows=Batch.objects.all,
         row_name=str,
+        row_address=archive_address,
         remedy=Remedy(
             one=_lazy("Try again"),
             chosen=_lazy("Try the chosen again"),
             every=_lazy("Try all again"),
-            permission="recognition.add_knownface",
+            permission="recognition.add_person",
         ),
     )
 )

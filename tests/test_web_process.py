@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from facewatch import streams
 
 PROGRAM = """
 import sys
@@ -24,3 +27,8 @@ def test_the_web_process_never_imports_what_runs_models(tmp_path: Path) -> None:
         check=True,
     )
     assert answer.stdout.strip() == "[]"
+
+
+def test_the_entry_point_may_be_loaded_in_any_thread() -> None:
+    with ThreadPoolExecutor() as pool:
+        pool.submit(streams.end_with_process).result()

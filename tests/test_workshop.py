@@ -127,4 +127,6 @@ def test_a_machine_without_a_fit_python_is_told_what_to_install(checkout: Path) 
 
 def test_help_names_every_target(checkout: Path) -> None:
     targets = re.findall(r"^make (\w+)", make("help", folder=checkout).stdout, re.MULTILINE)
-    assert targets == ["help", "run", "demo", "test", "lint", "chaos", "bench", "lock", "clean"]
+    assert targets == [
+        *("help", "run", "demo", "test", "lint", "chaos", "bench", "screenshots", "lock", "clean")
+    ]

@@ -7,7 +7,7 @@
 const ASK_EVERY = 3000;
 const STREAM_AGAIN = 60_000;
 /** Milliseconds for which a page in the background keeps its stream. */
-const HIDDEN_FOR = 30_000;
+const HIDDEN_FOR = 3000;
 /** Milliseconds in which elements that come and go are taken together. */
 const GATHER = 300;
 /** Topics that are followed at once; the server cuts longer lists. */
@@ -157,6 +157,12 @@ function signature(element) {
   const { id, tagName, name, value } = element;
   return id || `${tagName} ${element.getAttribute("href") ?? ""} ${name ?? ""} ${tagName === "BUTTON" ? value : ""}`;
 }
+
+// The token of a form is the one that was right when the page was made; the user may have signed in again since.
+document.addEventListener("htmx:configRequest", (event) => {
+  const cookie = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
+  if (cookie && event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = cookie[1];
+});
 
 // What htmx cannot know of an answer: that it is the sign-in page, or that what was asked for is gone.
 document.addEventListener("htmx:beforeSwap", (event) => {

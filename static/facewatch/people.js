@@ -86,7 +86,7 @@ function send(file, row) {
     else refuse(row, reason(request), request.status === 0 || request.status >= 500);
   });
   request.open("POST", form.dataset.api);
-  request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
+  request.setRequestHeader("X-CSRFToken", csrfToken());
   request.setRequestHeader("Accept", "application/json");
   request.send(body);
 }
@@ -104,6 +104,11 @@ function refuse(row, text, maySucceedLater = false) {
   row.querySelector(".bad").textContent = text;
   row.querySelector(".again").hidden = !maySucceedLater;
   row.querySelector(".gone").hidden = false;
+}
+
+/** Return the token as it is now: it changes when the user signs in again in another window. */
+function csrfToken() {
+  return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? form.elements.csrfmiddlewaretoken.value;
 }
 
 function reason(request) {

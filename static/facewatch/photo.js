@@ -193,7 +193,11 @@ document.addEventListener("pointerdown", (event) => {
   event.preventDefault();
   const move = (moved) => port.scrollBy(-moved.movementX, -moved.movementY);
   document.addEventListener("pointermove", move);
-  document.addEventListener("pointerup", () => document.removeEventListener("pointermove", move), { once: true });
+  const drop = () => {
+    document.removeEventListener("pointermove", move);
+    for (const name of ["pointerup", "pointercancel"]) document.removeEventListener(name, drop);
+  };
+  for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, drop);
 });
 window.addEventListener("resize", () => {
   if (!viewer()) return;

@@ -211,12 +211,14 @@ function begin() {
     deciding = true;
     try {
       const card = nodes.get(id);
+      // An earlier verdict that was changed cannot be brought back: it was somebody's, at another time.
+      const first = panelOf(card)?.dataset.status === "open";
       const answer = await fetch(`${texts.api}${id}/`, {
         method: "PATCH",
         headers: {
           "Content-Type": "application/json",
           "If-Match": `"${version}"`,
-          "X-CSRFToken": root.querySelector("[name=csrfmiddlewaretoken]").value,
+          "X-CSRFToken": csrfToken(),
         },
         body: JSON.stringify({ status, reason: reason.trim() }),
       });
@@ -225,7 +227,7 @@ function begin() {
         forgetUndo();
         if (card) await refresh(card, { carry: false, focus: current });
         if (status === "open") await reopened(id, typed);
-        else await stored(id, { status, reason });
+        else await stored(id, { status, reason }, first);
       } else if (answer.status === 412) {
         if (undo?.id === id) forgetUndo();
         if (card) await refresh(card, { focus: current, notice: texts.stale });
@@ -242,15 +244,21 @@ function begin() {
     }
   }
 
+  /** Return the token as it is now: it changes when the user signs in again in another window. */
+  function csrfToken() {
+    const cookie = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
+    return cookie?.[1] ?? root.querySelector("[name=csrfmiddlewaretoken]").value;
+  }
+
   async function isOver() {
     return (await fetch(addressOf(order[at]) + "?part=position", { cache: "no-store" })).redirected;
   }
 
   /** With blindness on the numbers are shown now; without there is nothing new to see, and the next one comes. */
-  async function stored(id, answer) {
+  async function stored(id, answer, first) {
     const panel = panelOf(nodes.get(id));
     if (!panel) return;
-    offerUndo(id, answer);
+    if (first) offerUndo(id, answer);
     if ("blind" in texts) {
       say(panel.dataset.outcome);
       if (id === order[at]) panel.querySelector(".next").focus();

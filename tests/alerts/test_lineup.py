@@ -78,4 +78,5 @@ def test_the_face_itself_enrolled_since_is_no_evidence(db: None) -> None:
     other = make.known_face(person)
     shown = lineup.known_faces(person, beside=alert.face)
     assert [one.face_id for one in shown] == [other.face_id]
-    assert browsing.with_evidence(Alert.objects.all()).get().known_face_id == other.face_id
+    shown_beside: Any = browsing.with_evidence(Alert.objects.all()).get()
+    assert shown_beside.known_face_id == other.face_id

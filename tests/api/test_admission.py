@@ -169,6 +169,6 @@ class TestDisk:
         add = "/admin/recognition/photo/add/"
         admin = client.post(add, {"photos": images}, follow=True).content.decode()
         for name in ("teal.jpeg", "red.jpeg"):
-            assert f"{name}: The server&#x27;s disk is full. Try again in" in page
+            assert f"{name}: The server&#x27;s disk is full. Send it again in about" in page
             assert f"Not stored: {name}: The server&#x27;s disk is full. Send it again in" in admin
         assert not Photo.objects.exists()

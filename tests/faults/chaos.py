@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
@@ -248,7 +248,7 @@ class Chaos:
         """Let an hour pass for what waits for its digest."""
         self._let_pass("1 hour", brings=HOURLY)
 
-    def _let_pass(self, time_span: str, *, brings: dict[str, tuple[str, ...]]) -> None:
+    def _let_pass(self, time_span: str, *, brings: Mapping[str, tuple[str, ...]]) -> None:
         with suppress(sqlite3.OperationalError), self._database() as database, database:
             for table, columns in brings.items():
                 moved = ", ".join(f"{name} = datetime({name}, '-{time_span}')" for name in columns)

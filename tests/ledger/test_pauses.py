@@ -33,7 +33,7 @@ def claim(photo: Photo) -> leases.Lease[Photo] | None:
 def test_each_stage_and_the_intake_can_be_paused() -> None:
     assert list(pauses.NAMES) == [
         "intake",
-        *("photo:uploaded", "photo:detected", "search:asked"),
+        *("photo:uploaded", "photo:detected", "search:asked", "batch:taking"),
         *("delivery:pending", "digest:pending"),
     ]
 

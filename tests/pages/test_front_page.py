@@ -81,6 +81,17 @@ def test_the_front_page_follows_what_it_shows(client: Client, operator: object) 
         assert f'data-live="{topic}" data-version="{answer[topic]}"' in html
 
 
+def test_a_part_that_is_taken_anew_costs_nothing_of_the_others(
+    client: Client, operator: object, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    make.alert(watchlist=make.watchlist(), person=make.person())
+    # Session, user, 2 × permissions; 3 × alerts.
+    with django_assert_num_queries(7):
+        html = client.get("/?part=alerts").content.decode()
+    assert 'id="latest-alerts"' in html
+    assert "/alerts/" in html
+
+
 def test_only_staff_is_led_to_the_admin(client: Client, uploader: object) -> None:
     assert b"/admin/" not in client.get("/").content
     client.force_login(make.user("sam", is_staff=True))

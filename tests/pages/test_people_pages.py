@@ -456,6 +456,14 @@ class TestThisIs:
             assert 'class="this-is"' not in html
         assert b"Not good enough" in client.get(f"/photos/{poor.photo_id}/").content
 
+    def test_a_name_that_is_too_long_is_refused_with_the_reason(
+        self, client: Client, manager: object
+    ) -> None:
+        face = make.face()
+        answer = client.post(self.path(face), {"new": "A" * 201}, follow=True)
+        assert b"at most 200 characters" in answer.content
+        assert not Person.objects.exists()
+
     def test_a_chosen_person_is_known_by_the_face_and_it_can_be_undone(
         self, client: Client, manager: object
     ) -> None:
@@ -495,7 +503,9 @@ class TestThisIs:
         assert KnownFace.objects.get().person.name == "Bo"
 
     def test_a_new_person_needs_the_right_to_add_one(self, client: Client, uploader: Any) -> None:
-        uploader.user_permissions.add(make.permission("add_knownface"))
+        uploader.user_permissions.add(
+            make.permission("add_knownface"), make.permission("view_person")
+        )
         face = make.face(photo=make.photo(owner=uploader))
         assert b'name="new"' not in client.get(f"{self.path(face)}?name=Bo").content
         assert client.post(self.path(face), {"new": "Bo"}).status_code == 403

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 from demo import photos as demo_photos
 from ledger import queues
 from recognition import keyset
-from recognition.models import Photo
+from recognition.models import KnownFace, Photo
 from tests import make
 
 RECENT = "/photos/"
@@ -384,3 +384,20 @@ def test_a_failed_photo_says_what_to_do(client: Client, uploader: Any) -> None:
         owner=uploader, stage="failed", failed_stage="uploaded", error_code="worker_died"
     )
     assert b"save it again in a picture viewer" in client.get(f"/photos/{photo.pk}/").content
+
+
+def test_nobody_is_forgotten_by_deleting_an_upload_without_leave_to(
+    client: Client, uploader: object
+) -> None:
+    face = make.face(photo=make.photo(owner=uploader))
+    person = make.person("Ada Example")
+    KnownFace.objects.create(person=person, face=face, revision=1)
+    path = f"/photos/{face.photo_id}/delete/"
+    assert client.post(path).status_code == 403
+    assert client.delete(f"/api/v1/photos/{face.photo_id}/").status_code == 403
+    assert KnownFace.objects.exists()
+    assert path.encode() not in client.get(f"/photos/{face.photo_id}/").content
+    client.force_login(make.user("mia", role="manager"))
+    assert b"Ada Example is no longer known by it." in client.get(path).content
+    assert client.post(path).status_code == 302
+    assert not KnownFace.objects.exists()

@@ -1,6 +1,7 @@
 """What the directory of an archive says, honest or not."""
 
 import io
+import random
 import struct
 import zipfile
 from pathlib import Path
@@ -228,3 +229,13 @@ def test_an_archive_with_any_bytes_changed_is_read_or_refused(
                 archives.read_file(archive, entry.index, bytes_each=1000)
             except Unreadable:
                 continue
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_photo_of_many_megabytes_is_read_whole(packing: int) -> None:
+    photo = random.Random(1).randbytes(5_000_000)  # noqa: S311 (no secret)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        archive.writestr("Ann/a.jpg", photo)
+    with archives.opened(file) as archive:
+        assert archives.read_file(archive, 0, bytes_each=32_000_000) == photo
