@@ -53,13 +53,15 @@ def test_signing_in_takes_the_right_password_and_signing_out_ends_it(
 
 
 STUCK = """
+import uuid
 from datetime import timedelta
 from django.contrib.auth.models import User
 from django.utils import timezone
 from recognition.models import Photo
 photo = Photo.objects.create(
     owner=User.objects.get(username="olga"), stage="uploaded", image="none.jpg", format="JPEG",
-    sha256="0" * 64, bytes=1, width=4, height=3, next_try_at=timezone.now() + timedelta(days=1),
+    sha256="0" * 64, bytes=1, width=4, height=3, lease_token=uuid.uuid4(),
+    lease_until=timezone.now() + timedelta(seconds=170),
 )
 print(photo.pk)
 """
@@ -67,7 +69,7 @@ print(photo.pk)
 
 @pytest.fixture
 def stuck(installation: Installation, token: str) -> Iterator[str]:
-    """The id of a photo of olga's that no worker will touch before tomorrow."""
+    """The id of a photo of olga's that somebody seems to be at work on, for longer than a test takes."""
     photo_id = installation.manage("shell", "--verbosity", "0", "--command", STUCK).stdout.strip()
     yield photo_id
     installation.request("DELETE", f"/api/v1/photos/{photo_id}/", token=token)

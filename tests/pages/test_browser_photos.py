@@ -278,6 +278,8 @@ def test_a_photo_is_uploaded_by_keyboard_alone(
     signed_in: Page, installation: Installation, tmp_path: Path
 ) -> None:
     page = signed_in
+    # The browser is told early that nobody is there to use its dialog; it hears of it some time later.
+    page.on("filechooser", lambda _: None)
     page.goto(f"{installation.url}/upload/")
     page.locator("#content").focus()
     page.keyboard.press("Tab")
