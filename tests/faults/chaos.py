@@ -54,8 +54,10 @@ HOURLY = {
     "alerts_digest": ("window_start", "window_end"),
     "ledger_window": ("opens_at",),
 }
-#: What a minute brings on: another try of what a mail server did not take, or did not answer.
+#: What a minute brings on: another try of what a mail server did not take, or did not answer, and the publication of a
+#: photo whose worker died before it.
 TRIES = {
+    "recognition_photo": ("finished_at",),
     "alerts_delivery": ("next_try_at",),
     "alerts_digest": ("next_try_at",),
     "alerts_outage": ("until",),
@@ -273,7 +275,8 @@ class Chaos:
             return int(database.execute(sql).fetchone()[0])
 
     def _unfinished(self) -> int:
-        return sum(
+        unheard = "purpose = 'upload' AND stage = 'done' AND published_at IS NULL"
+        return self._query(f"SELECT count(*) FROM recognition_photo WHERE {unheard}") + sum(  # noqa: S608
             self._query(
                 f"SELECT count(*) FROM {table} WHERE lease_until IS NOT NULL OR stage IN {stages}"  # noqa: S608
             )
