@@ -55,11 +55,15 @@ first = list(Photo.objects.filter(purpose="upload", stage="done").order_by("crea
 facts = [
     (photo, list(photo.faces.all()), list(photo.sightings.all())) for photo in first
 ]
+# Every second one shows somebody who is watched.
+shows = [fact for fact in facts if fact[2]]
+others = [fact for fact in facts if not fact[2]]
 media = settings.MEDIA_ROOT
 rows, faces, sightings, embeddings, watched = [], [], [], [], []
 now = timezone.now()
 for number in range(photos - len(first)):
-    photo, its_faces, its_sightings = facts[number % len(facts)]
+    chosen = shows if number % 2 else others
+    photo, its_faces, its_sightings = chosen[number // 2 % len(chosen)]
     moment = now - timedelta(minutes=number)
     copy = Photo(**{{f.attname: getattr(photo, f.attname) for f in Photo._meta.concrete_fields}})
     copy.id, copy.sha256 = uuid.uuid4(), uuid.uuid4().hex * 2
@@ -192,7 +196,7 @@ def addresses(installation: Installation) -> dict[str, str]:
         "photos, newest": "/photos/",
         "photos, in the middle": f"/photos/?before={middle}",
         "photos of a person": f"/photos/?person={person}",
-        "photos without faces": "/photos/?faces=none",
+        "photos without faces": "/photos/?faces=without",
         "review": "/alerts/",
         "alerts, list": "/alerts/all/",
         "people": "/people/",
