@@ -7,9 +7,7 @@ from django.db.models import Count, Max
 
 from alerts.browsing import open_alerts
 from alerts.models import Alert
-
-#: The version of what is no longer there, or must not be seen any more.
-GONE = "gone"
+from ledger.live import GONE
 
 
 def alerts(user: Any, keys: Iterable[str]) -> Mapping[str, str]:

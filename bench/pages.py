@@ -68,8 +68,7 @@ for number in range(photos - len(first)):
     copy = Photo(**{{f.attname: getattr(photo, f.attname) for f in Photo._meta.concrete_fields}})
     copy.id, copy.sha256 = uuid.uuid4(), uuid.uuid4().hex * 2
     copy.created_at, copy.finished_at = moment, moment + timedelta(seconds=1)
-    if hasattr(copy, "idempotency_key"):
-        copy.idempotency_key = ""
+    copy.idempotency_key = ""
     copy.source = f"gate {{number % 7}}"
     (media / copy.folder).mkdir(parents=True)
     for old, new in ((photo.picture_name, copy.picture_name), (photo.thumbnail_name, copy.thumbnail_name)):

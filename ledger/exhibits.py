@@ -6,9 +6,14 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _lazy
 
 from ledger import leases
 from ledger.models import Work
+
+#: What is offered where nothing else is said.
+ONE_AGAIN = _lazy("Try again")
+CHOSEN_AGAIN, ALL_AGAIN = _lazy("Try the chosen again"), _lazy("Try all again")
 
 
 def nowhere(*_: Any) -> str:
@@ -20,11 +25,11 @@ def nowhere(*_: Any) -> str:
 class Remedy:
     """What staff can do about rows that came to a bad end: `apply` does it and returns to how many."""
 
-    #: What one row, the chosen ones, and all of them is answered to.
-    one: Any
-    chosen: Any
-    every: Any
     permission: str
+    #: What one row, the chosen ones, and all of them is answered to.
+    one: Any = ONE_AGAIN
+    chosen: Any = CHOSEN_AGAIN
+    every: Any = ALL_AGAIN
     apply: "Callable[[QuerySet[Any]], int]" = leases.retry_all
     #: What to know before; empty if nothing.
     warning: Any = ""

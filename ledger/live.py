@@ -10,7 +10,7 @@ from django.utils import timezone
 from ledger import backlog, kinds, pauses, workers
 from ledger.models import Work
 
-#: The version of what must not be seen any more.
+#: The version of what is no longer there, or must not be seen any more; `live.js` knows it.
 GONE = "gone"
 #: Rows that are counted at the most. Where there are more, pages are kept fresh by the clock instead.
 MOST_COUNTED = 2000

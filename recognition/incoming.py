@@ -1,4 +1,7 @@
-"""Several photos sent with one form: the good ones are kept, and each of the others gets its own line."""
+"""Several photos sent with one form: the good ones are kept, and each of the others gets its own line.
+
+And what becomes of one that failed: it may be tried again.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +17,7 @@ from django.utils.translation import ngettext
 from ledger.intake import Refused
 from recognition import engine as engines
 from recognition import photos, tasks
-from recognition.models import Person
+from recognition.models import Person, Photo
 
 #: What to do about a file that is not taken, by the code of its error.
 ADVICE = {
@@ -92,3 +95,12 @@ def tell(request: HttpRequest, intake: Intake) -> None:
         messages.warning(request, _("Stored before, and not doubled: %s.") % names)
     for line in intake.refused:
         messages.error(request, _("Not stored: %s") % line)
+
+
+def try_again(request: HttpRequest, photo: Photo) -> None:
+    """Put a failed photo back to work, and say so; say as well if it has not failed."""
+    if photos.retry_photo(photo):
+        tasks.wake_photo(photo)
+        messages.success(request, _("The photo is tried again."))
+    else:
+        messages.info(request, _("The photo has not failed; there is nothing to try again."))

@@ -7,12 +7,10 @@ from typing import Any
 
 from django.db.models import Count, Max
 
+from ledger.live import GONE
 from recognition import access
 from recognition.browsing import uploads
 from recognition.models import Batch, BatchEntry, KnownFace, Person, Photo
-
-#: The version of what is no longer there, or must not be seen any more.
-GONE = "gone"
 
 
 def photos(user: Any, keys: Iterable[str]) -> Mapping[str, str]:

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from recognition import access, live, people, people_browsing, photos, tasks
-from recognition.admin import incoming, removal
+from recognition import access, incoming, live, people, people_browsing, photos
+from recognition.admin import removal
 from recognition.models import KnownFace, Merge, Person, Photo
 from recognition.people_forms import PeopleFilter, PersonForm
 
@@ -181,11 +181,7 @@ def retry_enrolment(
 ) -> HttpResponse:
     """Put a refused or failed photo of a person back to work."""
     photo = _enrolment(request, person_id, photo_id, permission=RETRY)
-    if photos.retry_photo(photo):
-        tasks.wake_photo(photo)
-        messages.success(request, _("The photo is tried again."))
-    else:
-        messages.info(request, _("The photo has not failed; there is nothing to try again."))
+    incoming.try_again(request, photo)
     return redirect("recognition:person", person_id)
 
 

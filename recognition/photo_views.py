@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from recognition import access, browsing, incoming, keyset, live, photos, tasks
+from recognition import access, browsing, incoming, keyset, live, photos
 from recognition.forms import PhotoFilter
 from recognition.models import Photo
 
@@ -123,11 +123,7 @@ def retry_photo(request: HttpRequest, photo_id: uuid.UUID) -> HttpResponse:
     found: Photo = get_object_or_404(access.visible_photos(request.user), pk=photo_id)
     if not access.may(request.user, RETRY, photo=found):
         raise PermissionDenied
-    if photos.retry_photo(found):
-        tasks.wake_photo(found)
-        messages.success(request, _("The photo is tried again."))
-    else:
-        messages.info(request, _("The photo has not failed; there is nothing to try again."))
+    incoming.try_again(request, found)
     return redirect(f"{reverse('recognition:photo', args=[photo_id])}{_query(request)}")
 
 

@@ -58,12 +58,7 @@ exhibits.register(
         row_name=lambda photo: photo.source or str(photo.pk)[:8],
         row_address=photo_address,
         list_address=photos_address,
-        remedy=Remedy(
-            one=_lazy("Try again"),
-            chosen=_lazy("Try the chosen again"),
-            every=_lazy("Try all again"),
-            permission="recognition.change_photo",
-        ),
+        remedy=Remedy(permission="recognition.change_photo"),
     )
 )
 exhibits.register(
@@ -75,12 +70,7 @@ exhibits.register(
         rows=Batch.objects.all,
         row_name=str,
         row_address=archive_address,
-        remedy=Remedy(
-            one=_lazy("Try again"),
-            chosen=_lazy("Try the chosen again"),
-            every=_lazy("Try all again"),
-            permission="recognition.add_person",
-        ),
+        remedy=Remedy(permission="recognition.add_person"),
     )
 )
 exhibits.register(

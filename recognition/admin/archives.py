@@ -23,7 +23,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from ledger.intake import Refused
 from recognition import batches, live, photos, tasks
-from recognition.admin import incoming, pictures
+from recognition.admin import file_fields, pictures
 from recognition.admin.folders import Contents
 from recognition.admin.reasons import reason
 from recognition.archives import MOST_ENTRIES, BadArchive
@@ -136,7 +136,7 @@ class ArchivePages:
             "latest": latest,
             "limit_mb": f"{settings.MAX_ARCHIVE_BYTES / 1e6:g}",
             "attributes": {
-                **incoming.ATTRIBUTES,
+                **file_fields.ATTRIBUTES,
                 "data-drop-text": _("or drop it here"),
                 "data-type-text": _("Not sent: it is no zip archive."),
                 "data-large-text": _("Not sent: it has more than LIMIT MB. Make several of it."),

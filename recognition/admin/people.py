@@ -20,8 +20,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from recognition import live, people, photos, tasks
-from recognition.admin import incoming, pictures, removal, stages
+from recognition import incoming, live, people, photos, tasks
+from recognition.admin import file_fields, pictures, removal, stages
 from recognition.admin.archives import ArchivePages, may_enrol
 from recognition.admin.reasons import Reason, reason
 from recognition.models import Face, KnownFace, Person, Photo, Sighting
@@ -37,7 +37,7 @@ FEWEST_TO_MERGE = 2
 class PersonForm(forms.ModelForm):
     """A person, with new photos to know them by."""
 
-    photos = incoming.PhotosField(
+    photos = file_fields.PhotosField(
         label=_lazy("Add photos"),
         required=False,
         help_text=_lazy(

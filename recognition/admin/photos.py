@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
-from recognition import photos, tasks
-from recognition.admin import incoming, pictures, removal, stages
+from recognition import incoming, photos, tasks
+from recognition.admin import file_fields, pictures, removal, stages
 from recognition.models import Face, KnownFace, Photo, Sighting
 
 removal.register(Photo, Face, lookup="photo")
@@ -30,7 +30,7 @@ removal.register(Photo, Sighting, lookup="photo")
 class UploadForm(forms.ModelForm):
     """New photos to look at, all from one source."""
 
-    photos = incoming.PhotosField(
+    photos = file_fields.PhotosField(
         label=_lazy("Photos"), help_text=_lazy("Several at once, as JPEG, PNG or WebP.")
     )
 

@@ -7,11 +7,6 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _lazy
 
-from recognition.incoming import take, tell
-
-__all__ = ["PhotosField", "PhotosInput", "take", "tell"]
-
-
 #: Files that one form may bring; Django takes no more in one request.
 MOST_FILES = 100
 #: What the script of a field says, by attribute; LIMIT, COUNT and NAME stand for what it knows.
