@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from alerts import review
+from alerts import review, tasks
 from alerts.filters import AlertFilter, SubscriptionFilter
 from alerts.models import Alert, Subscription, WatchList
 from alerts.serializers import (
@@ -82,7 +82,9 @@ class AlertViewSet(
     """Alerts, with their evidence and what operators made of them."""
 
     lookup_value_converter = "uuid"
-    queryset = Alert.objects.select_related("person", "watchlist", "photo", "face", "reviewed_by")
+    queryset = Alert.objects.select_related(
+        *("person", "rival", "watchlist", "photo", "face", "best_face", "reviewed_by")
+    )
     serializer_class = AlertSerializer
     filterset_class = AlertFilter
 
@@ -130,7 +132,8 @@ class AlertViewSet(
             )
         form = VerdictSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        review.decide(alert, by=request.user, version=alert.version, **form.validated_data)
+        told = review.decide(alert, by=request.user, version=alert.version, **form.validated_data)
+        tasks.wake_deliveries(told)
         return self._answer(self.get_object())
 
     def _answer(self, alert: Alert) -> Response:

@@ -17,7 +17,9 @@ def with_evidence(alerts: "QuerySet[Alert]") -> "QuerySet[Alert]":
     others = KnownFace.objects.filter(known).exclude(face=OuterRef("face"))
     best = others.order_by("-face__quality", "pk")
     return (
-        alerts.select_related("person__merged_into", "watchlist", "photo", "face", "reviewed_by")
+        alerts.select_related(
+            "person__merged_into", "rival", "watchlist", "photo", "face", "reviewed_by"
+        )
         .defer("face__landmarks")
         .annotate(known_face_id=Subquery(best.values("face_id")[:1], output_field=UUIDField()))
     )

@@ -1,12 +1,14 @@
 """Telling one target of one alert at once."""
 
 import uuid
+from collections.abc import Iterable
+from functools import partial
 
 from django.db.models import QuerySet
 
-from alerts import sending
+from alerts import fanout, sending
 from alerts.channels import Notice
-from alerts.models import Delivery
+from alerts.models import Alert, Delivery, Event
 from ledger import leases
 from ledger.leases import Lease
 
@@ -47,14 +49,52 @@ def _tell(lease: Lease[Delivery]) -> None:
     delivery = (
         Delivery.objects.filter(pk=lease.row.pk)
         .select_related(
-            "subscription", "alert__person__merged_into", "alert__watchlist", "alert__photo"
+            "subscription",
+            "event",
+            "alert__person__merged_into",
+            "alert__watchlist",
+            "alert__photo",
         )
         .first()
     )
     if delivery is None:
         return
-    if not delivery.subscription.is_active:
-        sending.drop(lease, why="The subscription was switched off before this was sent.")
+    if why := unwanted(delivery):
+        sending.drop(lease, why=why)
         return
-    notice = Notice(id=delivery.pk, target=delivery.target, alerts=[delivery.alert])
-    sending.send(lease, notice, channel=delivery.channel)
+    notice = Notice(
+        id=delivery.pk,
+        target=delivery.target,
+        alerts=[delivery.alert],
+        deliveries=[delivery],
+        time_zone=delivery.subscription.time_zone,
+    )
+    sending.send(lease, notice, channel=delivery.channel, along=partial(remember_told, [delivery]))
+
+
+def unwanted(delivery: Delivery) -> str:
+    """Return why nobody wants to hear of this any more; an empty text if they do.
+
+    A correction that was itself corrected before it was told, for example, tells nothing new.
+    """
+    alert = delivery.alert
+    if not delivery.subscription.is_active:
+        return "The subscription was switched off before this was sent."
+    if delivery.channel in fanout.PROGRAMS:
+        return ""
+    if delivery.kind == Event.Kind.ESCALATED and alert.status != Alert.Status.OPEN:
+        return "It was reviewed before this was sent."
+    if delivery.kind == Event.Kind.REVIEWED:
+        told = fanout.last_told(alert, field="told_status").get((delivery.channel, delivery.target))
+        if not fanout.is_overturned(told, alert.status):
+            return "The verdict is again the one that was told."
+    return ""
+
+
+def remember_told(told: Iterable[Delivery]) -> None:
+    """Store with deliveries what was told of their alerts, so that it can be corrected."""
+    for delivery in told:
+        alert = delivery.alert
+        Delivery.objects.filter(pk=delivery.pk).update(
+            told_status=alert.status, told_count=alert.count
+        )

@@ -1,66 +1,43 @@
-"""Telling one recipient of the alerts of one window, in a single mail.
+"""Telling one recipient of the alerts of one window, in a single message.
 
 A delivery of a digest stays `batched` until the digest comes to its end, which is then the delivery's as well.
 """
 
 import uuid
-from collections import defaultdict
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from alerts import sending
-from alerts.channels import Notice
+from alerts import deliveries, schedules, sending
+from alerts.channels import Notice, Standing
 from alerts.models import Delivery, Digest, Outgoing, Subscription
+from alerts.schedules import Window
 from ledger import crashpoints, leases
+from ledger.downtime import downtimes
 from ledger.leases import Lease
+from recognition.models import Photo
 
 Stage = Outgoing.Stage
 
-#: Lengths of the windows, which are counted from midnight UTC.
-WINDOWS = {
-    Subscription.Mode.HOURLY: timedelta(hours=1),
-    Subscription.Mode.DAILY: timedelta(days=1),
-}
-#: A midnight UTC, from which whole windows are counted.
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Stages in which a digest has come to its end.
 ENDED = (Stage.SENT, Stage.FAILED, Stage.UNKNOWN, Stage.DROPPED)
 
 
 def open_due_digests(now: datetime) -> list[Digest]:
-    """Open a digest for each recipient who has alerts from before the last closed window's end; return them.
+    """Open a digest for each recipient who has deliveries from before the end of their last window; return them.
 
     After a downtime one digest catches up. What comes late for a window whose digest was opened already goes into the
-    next one; so does what waits for a window that a clock ran ahead into. A second call for the same window opens
-    nothing.
+    next one; so does what waits for a window that a clock ran ahead into. Who wants to know that nothing was seen gets
+    a daily digest of nothing. A second call for the same window opens nothing.
     """
-    opened = []
-    for mode, length in WINDOWS.items():
-        end = window_end(now, length=length)
-        waiting: dict[str, list[uuid.UUID]] = defaultdict(list)
-        for target, pk in _waiting(mode, before=end, now=now):
-            waiting[target].append(pk)
-        for recipient, deliveries in waiting.items():
-            digest = Digest(
-                stage=Stage.PENDING,
-                recipient=recipient,
-                mode=mode,
-                window_start=end - length,
-                window_end=end,
-            )
-            if _open(digest, deliveries):
-                opened.append(digest)
-    return opened
-
-
-def window_end(now: datetime, *, length: timedelta) -> datetime:
-    """Return the end of the last window that is closed at `now` (aware, any time zone), in UTC."""
-    return (now - (now - EPOCH) % length).astimezone(UTC)
+    owed: dict[_Letter, list[uuid.UUID]] = {letter: [] for letter in _of_nothing(now)}
+    for letter, delivery in _waiting(now):
+        owed.setdefault(letter, []).append(delivery)
+    return [digest for letter, waiting in owed.items() if (digest := _open(letter, waiting))]
 
 
 def send_digest(digest_id: uuid.UUID | str) -> None:
@@ -115,64 +92,160 @@ def give_up_the_expired() -> int:
     return sending.give_up_the_expired(Digest)
 
 
-def _waiting(mode: str, *, before: datetime, now: datetime) -> Iterable[tuple[str, uuid.UUID]]:
-    """Return target and id of the deliveries that wait for a digest and are still wanted, oldest first.
+class _Letter(NamedTuple):
+    """What makes one digest: all that is due for one target in one window."""
+
+    channel: str
+    recipient: str
+    mode: str
+    window: Window
+
+
+def _waiting(now: datetime) -> Iterator[tuple[_Letter, uuid.UUID]]:
+    """Yield the deliveries that wait for a digest, are due and still wanted, oldest first, each with its digest.
 
     One that was made in the future was made before the clock was set back, and may not wait until then.
     """
-    due = Q(created_at__lt=before) | Q(created_at__gt=now + timedelta(seconds=leases.CLOCK_SKEW))
-    return (
-        Delivery.objects.filter(
-            due,
-            stage=Stage.BATCHED,
-            digest=None,
-            mode=mode,
-            channel=Subscription.Channel.EMAIL,
-            subscription__is_active=True,
-        )
-        .order_by("created_at")
-        .values_list("target", "pk")
+    ahead = now + timedelta(seconds=leases.CLOCK_SKEW)
+    rows = Delivery.objects.filter(
+        stage=Stage.BATCHED, digest=None, subscription__is_active=True
+    ).select_related("subscription")
+    for delivery, historic in (
+        (row, row.is_historic)
+        for row in rows.annotate(is_historic=F("alert__historic")).order_by("created_at")
+    ):
+        window = schedules.window_of(delivery.subscription, now=now, historic=historic)
+        if window and (delivery.created_at < window.end or delivery.created_at > ahead):
+            yield (
+                _Letter(delivery.channel, delivery.target, delivery.subscription.mode, window),
+                delivery.pk,
+            )
+
+
+def _of_nothing(now: datetime) -> Iterator[_Letter]:
+    """Yield the daily digests that are due also if nothing was seen, to those who subscribed before they began."""
+    daily = Subscription.objects.filter(
+        is_active=True,
+        tells_nothing_seen=True,
+        mode=Subscription.Mode.DAILY,
+        watchlist__is_active=True,
     )
+    for subscription in daily.order_by("created_at"):
+        window = schedules.window_of(subscription, now=now)
+        if window and subscription.created_at <= window.start:
+            yield _Letter(subscription.channel, subscription.target, subscription.mode, window)
 
 
-def _open(digest: Digest, deliveries: list[uuid.UUID]) -> bool:
-    """Store the digest with its deliveries; False if its window was opened already."""
+def _open(letter: _Letter, waiting: list[uuid.UUID]) -> Digest | None:
+    """Store the digest with its deliveries and return it; None if its window was opened already."""
+    digest = Digest(
+        stage=Stage.PENDING,
+        channel=letter.channel,
+        recipient=letter.recipient,
+        mode=letter.mode,
+        window_start=letter.window.start,
+        window_end=letter.window.end,
+    )
+    named = {
+        "channel": letter.channel,
+        "recipient": letter.recipient,
+        "mode": letter.mode,
+        "window_start": letter.window.start,
+    }
+    # Asked first, because most minutes find the day's digest opened.
+    if Digest.objects.filter(**named).exists():
+        return None
     try:
         with transaction.atomic():
             digest.save(force_insert=True)
             crashpoints.reach("digest: stored")
-            Delivery.objects.filter(pk__in=deliveries, stage=Stage.BATCHED, digest=None).update(
+            Delivery.objects.filter(pk__in=waiting, stage=Stage.BATCHED, digest=None).update(
                 digest=digest
             )
     except IntegrityError:
-        return False
-    return True
+        return None
+    return digest
 
 
 def _tell(lease: Lease[Digest]) -> None:
     digest = lease.row
-    _drop_the_unwanted(digest)
-    deliveries = (
+    drop_unwanted(digest)
+    told = list(
         Delivery.objects.filter(digest=digest, stage=Stage.BATCHED)
-        .select_related("alert__person__merged_into", "alert__watchlist", "alert__photo")
+        .select_related(
+            "subscription",
+            "event",
+            "alert__person__merged_into",
+            "alert__watchlist",
+            "alert__photo",
+        )
         .order_by("alert__watchlist__name", "alert__created_at", "alert_id")
     )
-    alerts = [delivery.alert for delivery in deliveries]
-    if not alerts:
+    if not told and not _wants_nothing_seen(digest):
         sending.drop(lease, why="None of its alerts was wanted any more when it was to be sent.")
         return
     notice = Notice(
         id=digest.pk,
         target=digest.recipient,
-        alerts=alerts,
+        alerts=[delivery.alert for delivery in told],
+        deliveries=told,
         mode=digest.mode,
+        since=digest.window_start,
         until=digest.window_end,
+        standing=standing_in(digest),
+        time_zone=_time_zone(digest),
     )
-    along = partial(bring_along, [digest.pk])
-    sending.send(lease, notice, channel=Subscription.Channel.EMAIL, along=along)
+
+    def along() -> None:
+        bring_along([digest.pk])
+        deliveries.remember_told(told)
+
+    sending.send(lease, notice, channel=digest.channel, along=along)
 
 
-def _drop_the_unwanted(digest: Digest) -> None:
-    digest.deliveries.filter(stage=Stage.BATCHED, subscription__is_active=False).update(
-        stage=Stage.DROPPED, error_code=sending.NOT_WANTED, finished_at=timezone.now()
+def standing_in(digest: Digest) -> Standing:
+    """Return how many photos were looked at in a digest's window, and when the server stood still in it."""
+    window = (digest.window_start, digest.window_end)
+    looked_at = Photo.objects.filter(
+        purpose=Photo.Purpose.UPLOAD, stage=Photo.Stage.DONE, finished_at__range=window
+    )
+    return Standing(
+        photos=looked_at.count(), downtimes=downtimes(Photo, since=window[0], until=window[1])
+    )
+
+
+def _time_zone(digest: Digest) -> str:
+    """Return the recipient's time zone, as they gave it last."""
+    theirs = Subscription.objects.filter(
+        channel=digest.channel, target=digest.recipient, mode=digest.mode
+    )
+    zone = theirs.order_by("-created_at").values_list("time_zone", flat=True).first()
+    return zone or "UTC"
+
+
+def _wants_nothing_seen(digest: Digest) -> bool:
+    """Return whether its recipient wants to hear also that nothing was seen, and had subscribed before it began."""
+    if digest.mode != Subscription.Mode.DAILY:
+        return False
+    return Subscription.objects.filter(
+        is_active=True,
+        tells_nothing_seen=True,
+        mode=digest.mode,
+        channel=digest.channel,
+        target=digest.recipient,
+        created_at__lte=digest.window_start,
+    ).exists()
+
+
+def drop_unwanted(digest: Digest) -> None:
+    """Give up those deliveries of a digest of which nobody wants to hear any more."""
+    now = timezone.now()
+    waiting = digest.deliveries.filter(stage=Stage.BATCHED)
+    unwanted = [
+        delivery.pk
+        for delivery in waiting.select_related("subscription", "alert")
+        if deliveries.unwanted(delivery)
+    ]
+    waiting.filter(pk__in=unwanted).update(
+        stage=Stage.DROPPED, error_code=sending.NOT_WANTED, finished_at=now
     )

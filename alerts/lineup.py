@@ -63,12 +63,15 @@ def seen_face(alert: Alert) -> LevelFace:
 
 
 def known_faces(
-    person: Person, *, beside: Face | None = None, most: int = MOST_FACES
+    person: Person | None, *, beside: Face | None = None, most: int = MOST_FACES
 ) -> list[LevelFace]:
     """Return the faces by which a person is known, the best first; one query.
 
     Someone who was merged into another is known by the other's faces. `beside` itself, if it was enrolled, is left out.
+    Of nobody (None) there are none.
     """
+    if person is None:
+        return []
     found = (
         KnownFace.objects.filter(person__in={person.pk, person.merged_into_id} - {None})
         .exclude(face=beside)
@@ -80,7 +83,7 @@ def known_faces(
 
 def rival_of(alert: Alert) -> Rival | None:
     """Return the nearest of the other candidates of the alert's face; two queries."""
-    shown = alert.person.merged_into_id or alert.person_id
+    shown = alert.shown_person.pk if alert.shown_person else None
     candidates = Sighting.objects.filter(face=alert.face_id).select_related("person__merged_into")
     for sighting in candidates.order_by("rank"):
         person = sighting.person.merged_into or sighting.person
@@ -94,7 +97,8 @@ def rival_of(alert: Alert) -> Rival | None:
 
 def scale_of(alert: Alert, *, rival: Rival | None) -> Scale:
     """Return the alert's distances as places on a scale that has room for all of them."""
-    distances = [alert.threshold, alert.distance] + ([rival.distance] if rival else [])
+    own = alert.distance or 0.0
+    distances = [alert.threshold, own] + ([rival.distance] if rival else [])
     end = ROOM * max(distances) or 1.0
 
     def place(distance: float) -> float:
@@ -102,7 +106,7 @@ def scale_of(alert: Alert, *, rival: Rival | None) -> Scale:
 
     return Scale(
         threshold=place(alert.threshold),
-        distance=place(alert.distance),
+        distance=place(own),
         rival=place(rival.distance) if rival else None,
     )
 

@@ -11,7 +11,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from alerts.channels import ChannelError, HungUp, Undeliverable, Unreachable, Unsure
-from alerts.models import Delivery, Digest, Outage, Outgoing, Subscription
+from alerts.models import Delivery, Digest, Outage, Outgoing
 from ledger import leases
 
 #: Seconds for which what is out is left alone, and within which one notice may try it.
@@ -85,9 +85,8 @@ def _waiting(channel: str) -> "list[QuerySet[Any]]":
     """Return what is to be sent over a channel, by `target`."""
     pending = Outgoing.Stage.PENDING
     deliveries = Delivery.objects.filter(stage=pending, channel=channel)
-    if channel != Subscription.Channel.EMAIL:
-        return [deliveries]
-    return [deliveries, Digest.objects.alias(target=F("recipient")).filter(stage=pending)]
+    digests = Digest.objects.alias(target=F("recipient")).filter(stage=pending, channel=channel)
+    return [deliveries, digests]
 
 
 def _a_while_from(now: datetime) -> datetime:

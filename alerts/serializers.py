@@ -8,7 +8,7 @@ from django.core.validators import validate_email
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from alerts import watch
+from alerts import explaining, sending, watch
 from alerts.channels import letters
 from alerts.models import Alert, Delivery, Digest, Outgoing, Subscription, WatchList
 from recognition.people import known_people
@@ -26,10 +26,17 @@ class WatchListSerializer(serializers.ModelSerializer[WatchList]):
     class Meta:
         model = WatchList
         fields = [
-            *("id", "name", "people", "threshold", "effective_threshold", "cooldown_seconds"),
-            *("is_active", "created_at"),
+            *("id", "name", "people", "threshold", "effective_threshold", "ambiguity_margin"),
+            *("cooldown_seconds", "priority", "active_from", "active_until", "active_days"),
+            *("time_zone", "only_sources", "except_sources", "unknown_rule", "unknown_count"),
+            *("unknown_seconds", "escalate_after_seconds", "purpose", "expires_at", "is_active"),
+            "created_at",
         ]
         read_only_fields = ["id", "created_at"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse hours that begin and never end, or the other way round."""
+        return _with_both(attrs, self.instance, "active_from", "active_until")
 
     def get_effective_threshold(self, watchlist: WatchList) -> float:
         """Return the largest distance that raises an alert on this list."""
@@ -41,12 +48,20 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
 
     class Meta:
         model = Subscription
-        fields = ["id", "watchlist", "mode", "channel", "target", "is_active", "created_at"]
-        read_only_fields = ["id", "created_at"]
+        fields = [
+            *("id", "watchlist", "mode", "channel", "target", "daily_at", "time_zone"),
+            *("quiet_from", "quiet_until", "tells_nothing_seen", "is_active", "ended_because"),
+            "created_at",
+        ]
+        read_only_fields = ["id", "ended_because", "created_at"]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse a target that the channel cannot reach."""
+        _with_both(attrs, self.instance, "quiet_from", "quiet_until")
         channel = attrs.get("channel") or getattr(self.instance, "channel", "email")
+        if channel not in sending.CHANNELS:
+            text = "This server does not offer that channel."
+            raise serializers.ValidationError({"channel": [text]})
         target = attrs.get("target") or getattr(self.instance, "target", "")
         if channel == Subscription.Channel.EMAIL:
             try:
@@ -59,8 +74,11 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
 class AlertSerializer(serializers.ModelSerializer[Alert]):
     """A person of a watch-list was possibly seen."""
 
-    person = PersonName()
+    person = PersonName(allow_null=True, help_text="Null: the face is of nobody who is known.")
     watchlist = PersonName()
+    rival = PersonName(allow_null=True, help_text="The next other person, if it is ambiguous.")
+    explanation = serializers.SerializerMethodField(help_text="Why it was raised, in words.")
+    best_face = FaceLink(allow_null=True, help_text="Of its best picture.")
     photo = PhotoLink()
     face = FaceLink()
     reviewed_by = serializers.CharField(
@@ -71,9 +89,15 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
         model = Alert
         fields = [
             *("id", "status", "historic", "person", "watchlist", "photo", "face", "distance"),
-            *("margin", "created_at", "reviewed_at", "reviewed_by", "reason"),
+            *("margin", "threshold", "explanation", "is_ambiguous", "rival", "source", "count"),
+            *("first_seen_at", "last_seen_at", "ended_at", "best_face"),
+            *("created_at", "reviewed_at", "reviewed_by", "reason"),
         ]
         read_only_fields = fields
+
+    def get_explanation(self, alert: Alert) -> str:
+        """Return why the alert was raised, in words."""
+        return explaining.explain(alert)
 
 
 class VerdictSerializer(serializers.Serializer[Any]):
@@ -115,6 +139,15 @@ class OutgoingSerializer(serializers.ModelSerializer[Any]):
     def get_message_id(self, row: Delivery | Digest) -> str | None:
         """Return the Message-ID of the mail; None while it is open to which digest a delivery will belong."""
         return letters.message_id(row.notice_id) if row.notice_id else None
+
+
+def _with_both(attrs: dict[str, Any], stored: Any, start: str, end: str) -> dict[str, Any]:
+    """Return the fields if hours have both ends or none. Raises ValidationError."""
+    given = [attrs.get(name, getattr(stored, name, None)) for name in (start, end)]
+    if (given[0] is None) != (given[1] is None):
+        text = "Give both ends of the hours, or none."
+        raise serializers.ValidationError({end if given[1] is None else start: [text]})
+    return attrs
 
 
 #: Fields of how far a message has come.

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from alerts import views
+from alerts import unsubscribe_views, views
 
 app_name = "alerts"
 urlpatterns = [
@@ -11,4 +11,5 @@ urlpatterns = [
     path("alerts/<uuid:alert_id>/", views.alert, name="alert"),
     path("alerts/<uuid:alert_id>/next/", views.next_alert, name="next"),
     path("alerts/<uuid:alert_id>/previous/", views.previous_alert, name="previous"),
+    path("unsubscribe/<str:token>/", unsubscribe_views.unsubscribe, name="unsubscribe"),
 ]

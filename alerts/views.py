@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from alerts import browsing, lineup, live, review, waiting
+from alerts import browsing, explaining, lineup, live, review, tasks, waiting
 from alerts.forms import LONGEST_REASON, AlertFilter, Verdict
 from alerts.models import Alert
 from recognition import keyset
@@ -105,7 +105,7 @@ def alert(request: HttpRequest, alert_id: uuid.UUID) -> HttpResponse:
         )
         return _show(request, alert_id, note=request.POST.get("reason", ""), status=400)
     try:
-        review.decide(found, by=request.user, **verdict.cleaned_data)
+        told = review.decide(found, by=request.user, **verdict.cleaned_data)
     except review.StaleAlert:
         messages.error(
             request,
@@ -114,6 +114,7 @@ def alert(request: HttpRequest, alert_id: uuid.UUID) -> HttpResponse:
             ),
         )
         return _show(request, alert_id, note=verdict.cleaned_data["reason"], status=409)
+    tasks.wake_deliveries(told)
     messages.success(request, _outcome(found))
     if settings.BLIND_REVIEW or found.status == Alert.Status.OPEN:
         # What was kept back is shown now; from there it goes on.
@@ -136,7 +137,7 @@ def _show(
     """
     found = get_object_or_404(
         Alert.objects.select_related(
-            "person__merged_into", "watchlist", "photo", "face", "reviewed_by"
+            "person__merged_into", "rival", "watchlist", "photo", "face", "reviewed_by"
         ),
         pk=alert_id,
     )
@@ -169,7 +170,11 @@ def _verdict(request: HttpRequest, found: Alert) -> dict[str, Any]:
     }
     if not found.is_blind:
         rival = lineup.rival_of(found)
-        context |= {"rival": rival, "scale": lineup.scale_of(found, rival=rival)}
+        context |= {
+            "rival": rival,
+            "scale": lineup.scale_of(found, rival=rival),
+            "explanation": explaining.explain(found),
+        }
     return context
 
 
@@ -181,7 +186,7 @@ def _outcome(found: Alert) -> str:
         Alert.Status.DISMISSED: _("Possible sighting of %s: dismissed."),
         Alert.Status.UNSURE: _("Possible sighting of %s: set aside for a second look."),
     }
-    return sentences[Alert.Status(found.status)] % (found.person.merged_into or found.person)
+    return sentences[Alert.Status(found.status)] % found.whom
 
 
 def _keep_place(request: HttpRequest, found: Alert) -> None:

@@ -1,40 +1,36 @@
-"""Which sightings raise an alert, and who is to hear of it: evaluated in this one place."""
+"""Which sightings raise an alert, and for which lists: every rule is evaluated in this one place."""
 
 import uuid
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from alerts.models import Alert, Delivery, Subscription, WatchList
-from ledger import crashpoints, leases
+from alerts import hours, incidents, rejections
+from alerts.incidents import Seen
+from alerts.models import Alert, Delivery, WatchList
 from recognition import engine as engines
+from recognition import unknown
 from recognition.models import Person, Photo, Sighting
 
 
-def raise_alerts(photo_id: uuid.UUID | str) -> list[Delivery]:
-    """Raise the alerts of one photo; return the deliveries to send now, which the caller wakes.
+def raise_alerts(photo_id: uuid.UUID | str, *, historic: bool = False) -> list[Delivery]:
+    """Raise the alerts of one photo, or join them to those that there are; return the deliveries to send now.
 
-    Only a face's nearest candidate (rank 1) can raise one. A second call for the photo raises nothing new.
+    The caller wakes these. Only a face's nearest candidate (rank 1) can raise one. A second call for the photo raises
+    nothing new. `historic` says that it was found by looking back: nobody is told of it at once.
     """
     photo = Photo.objects.filter(pk=photo_id, stage=Photo.Stage.DONE).first()
     if photo is None:
         return []
-    sightings = (
-        Sighting.objects.filter(photo=photo, rank=1)
-        .select_related("face__embedding", "person")
-        .order_by("distance")
-    )
-    instant: list[Delivery] = []
-    for sighting in sightings:
+    told: list[Delivery] = []
+    for sighting in _nearest(photo):
         for watchlist in _lists_of(sighting.person):
-            with transaction.atomic():
-                alert = _raise(watchlist, sighting, photo=photo)
-                if alert:
-                    crashpoints.reach("alerts: alert stored")
-                    instant += _subscribe(alert)
-    return instant
+            if is_in_force(watchlist, source=photo.source, seen_at=sighting.seen_at):
+                told += _consider(watchlist, sighting, photo=photo, historic=historic)
+    return told if historic else told + _raise_unknown(photo)
 
 
 def threshold_of(watchlist: WatchList, *, engine: str) -> float:
@@ -44,57 +40,135 @@ def threshold_of(watchlist: WatchList, *, engine: str) -> float:
     return engines.THRESHOLDS[engine].alert
 
 
+def margin_of(watchlist: WatchList, *, engine: str) -> float:
+    """Return how much nearer than the next other person somebody must be for it to be clear who it is."""
+    if watchlist.ambiguity_margin is not None:
+        return watchlist.ambiguity_margin
+    return engines.THRESHOLDS[engine].ambiguous
+
+
+def is_in_force(watchlist: WatchList, *, source: str, seen_at: datetime) -> bool:
+    """Return whether a list raises alerts of what this source saw at that time."""
+    if watchlist.expires_at and watchlist.expires_at <= timezone.now():
+        return False
+    if watchlist.only_sources and source not in watchlist.only_sources:
+        return False
+    if source in watchlist.except_sources:
+        return False
+    began = hours.begins(
+        seen_at,
+        start=watchlist.active_from,
+        end=watchlist.active_until,
+        zone=watchlist.time_zone,
+    )
+    if began is None:
+        return False
+    return not watchlist.active_days or began.isoweekday() in watchlist.active_days
+
+
+def _nearest(photo: Photo) -> list[Sighting]:
+    return list(
+        Sighting.objects.filter(photo=photo, rank=1)
+        .select_related("face__embedding", "person")
+        .order_by("distance")
+    )
+
+
 def _lists_of(person: Person) -> list[WatchList]:
     """Return the active lists that name the person, or someone who was merged into them."""
     named = Q(people=person) | Q(people__merged_into=person)
     return list(WatchList.objects.filter(named, is_active=True).distinct())
 
 
-def _raise(watchlist: WatchList, sighting: Sighting, *, photo: Photo) -> Alert | None:
-    """Store the alert, unless the distance, an earlier call or the cooldown forbids it."""
-    threshold = threshold_of(watchlist, engine=sighting.face.embedding.engine)
+def _consider(
+    watchlist: WatchList, sighting: Sighting, *, photo: Photo, historic: bool
+) -> list[Delivery]:
+    """Take the sighting into an alert, unless its distance or a reviewer's rejection forbids it."""
+    engine = sighting.face.embedding.engine
+    threshold = threshold_of(watchlist, engine=engine)
     if sighting.distance > threshold:
-        return None
-    # The list's row lock lets two photos of one person, recognised at once, see each other's alert.
-    WatchList.objects.select_for_update().get(pk=watchlist.pk)
-    seen = Alert.objects.filter(watchlist=watchlist, person=sighting.person)
-    if seen.filter(face=sighting.face).exists():
-        return None
-    now = timezone.now()
-    # An alert from the future was raised before the clock was set back: it must not silence the list until then.
-    lately = (
-        now - timedelta(seconds=watchlist.cooldown_seconds),
-        now + timedelta(seconds=leases.CLOCK_SKEW),
-    )
-    if watchlist.cooldown_seconds and seen.filter(created_at__range=lately).exists():
-        return None
-    return Alert.objects.create(
-        watchlist=watchlist,
-        person=sighting.person,
+        return []
+    if rejections.hides(sighting.face, person=sighting.person, distance=sighting.distance):
+        return []
+    margin = sighting.margin
+    is_ambiguous = margin is not None and margin < margin_of(watchlist, engine=engine)
+    seen = Seen(
         face=sighting.face,
-        photo=photo,
+        person=sighting.person,
+        source=photo.source,
+        seen_at=sighting.seen_at,
         distance=sighting.distance,
+        margin=margin,
         threshold=threshold,
-        margin=sighting.margin,
+        is_ambiguous=is_ambiguous,
+        rival=_rival(sighting) if is_ambiguous else None,
+        historic=historic,
     )
+    return incidents.take(watchlist, seen)
 
 
-def _subscribe(alert: Alert) -> list[Delivery]:
-    """Store a delivery for each active subscription of the alert's list; return those to send now."""
-    deliveries = [
-        Delivery(
-            alert=alert,
-            subscription=subscription,
-            channel=subscription.channel,
-            target=subscription.target,
-            mode=subscription.mode,
-            stage=(
-                Delivery.Stage.PENDING
-                if subscription.mode == Subscription.Mode.INSTANT
-                else Delivery.Stage.BATCHED
-            ),
-        )
-        for subscription in alert.watchlist.subscriptions.filter(is_active=True)
+def _raise_unknown(photo: Photo) -> list[Delivery]:
+    """Raise the alerts of the faces of a photo that are of nobody who is known."""
+    told: list[Delivery] = []
+    watching = WatchList.objects.filter(is_active=True).exclude(
+        unknown_rule=WatchList.UnknownRule.NONE
+    )
+    lists = list(watching)
+    faces = unknown.unknown_faces().filter(photo=photo).select_related("embedding") if lists else []
+    for face in faces:
+        for watchlist in lists:
+            if is_in_force(watchlist, source=photo.source, seen_at=face.seen_at):
+                told += _consider_unknown(watchlist, face, photo=photo)
+    return told
+
+
+def _consider_unknown(watchlist: WatchList, face: Any, *, photo: Photo) -> list[Delivery]:
+    """Take an unknown face into an alert, if the list's rule says so: at once, or when it was seen often enough."""
+    repeated = watchlist.unknown_rule == WatchList.UnknownRule.REPEATED
+    within = watchlist.unknown_seconds if repeated else watchlist.cooldown_seconds
+    likenesses = unknown.seen_like(
+        face,
+        since=face.seen_at - timedelta(seconds=within),
+        until=face.seen_at + timedelta(seconds=watchlist.cooldown_seconds),
+    )
+    heeded = [
+        one for one in likenesses if is_in_force(watchlist, source=one.source, seen_at=one.seen_at)
     ]
-    Delivery.objects.bulk_create(deliveries)
-    return [delivery for delivery in deliveries if delivery.stage == Delivery.Stage.PENDING]
+    times = count_visits(
+        [*((one.source, one.seen_at) for one in heeded), (photo.source, face.seen_at)],
+        apart=watchlist.cooldown_seconds,
+    )
+    if repeated and times < watchlist.unknown_count:
+        return []
+    seen = Seen(
+        face=face,
+        person=None,
+        source=photo.source,
+        seen_at=face.seen_at,
+        distance=min((one.distance for one in heeded), default=None),
+        margin=None,
+        threshold=engines.THRESHOLDS[face.embedding.engine].alert,
+        times=times if repeated else None,
+        within_seconds=within if repeated else None,
+    )
+    alike = Alert.objects.filter(appearances__face__in=[one.face_id for one in heeded]).distinct()
+    return incidents.take(watchlist, seen, alike=alike)
+
+
+def count_visits(seen: Iterable[tuple[str, datetime]], *, apart: int) -> int:
+    """Return how often somebody came: sightings at one source no more than `apart` seconds apart are one visit."""
+    last: dict[str, datetime] = {}
+    visits = 0
+    for source, moment in sorted(seen, key=lambda one: one[1]):
+        before = last.get(source)
+        if before is None or not apart or (moment - before).total_seconds() > apart:
+            visits += 1
+        last[source] = moment
+    return visits
+
+
+def _rival(sighting: Sighting) -> Person | None:
+    """Return the next candidate of the face; None if the next other person stands for another face of the photo."""
+    others = Sighting.objects.filter(face=sighting.face_id).exclude(pk=sighting.pk)
+    nearest = others.select_related("person").order_by("distance").first()
+    return nearest.person if nearest else None

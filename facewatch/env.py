@@ -93,6 +93,11 @@ VARIABLES: tuple[Variable, ...] = (
         "sighting. off: they see them from the start, and an answer leads straight on to the next.",
     ),
     Variable(
+        name="FACEWATCH_REJECTION_DAYS",
+        default="90",
+        help="Days for which a face dismissed as not this person keeps look-alikes from alerting again.",
+    ),
+    Variable(
         name="FACEWATCH_MAX_BACKLOG",
         default="100000",
         help="Unfinished photos from which on uploads are refused with 503 and Retry-After.",

@@ -150,6 +150,8 @@ ENGINE = env.str("FACEWATCH_ENGINE", default="opencv")
 DETAIL = env.str("FACEWATCH_DETAIL", default="balanced")
 #: Whether reviewers see how near a face is only after they have said what they see themselves.
 BLIND_REVIEW = env.bool("FACEWATCH_BLIND_REVIEW", default=True)
+#: Days for which a face that is "not this person" hides what looks more like it; see `alerts.rejections`.
+REJECTION_DAYS = env.int("FACEWATCH_REJECTION_DAYS", default=90)
 #: What a consumer calls before its workers start, so that they share the models.
 WORKER_LOADS = "recognition.loaded.start"
 

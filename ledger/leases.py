@@ -72,7 +72,9 @@ def claim(model: type[W], pk: object, *, stage: str) -> Lease[W] | None:
     now = timezone.now()
     token = uuid.uuid4()
     claimed = (
-        model._default_manager.filter(free(now), due(now), pk=pk, stage=stage)
+        model._default_manager.filter(
+            free(now), due(now, longest=model.LONGEST_WAIT), pk=pk, stage=stage
+        )
         .filter(pauses.running(pauses.subject_of(model, stage)))
         .filter(attempts__lt=model.MAX_ATTEMPTS)
         .update(
@@ -121,11 +123,13 @@ def finish(lease: Lease[Any], *, stage: str, **fields: Any) -> None:
     )
 
 
-def fail(lease: Lease[Any], *, code: str, detail: str, permanent: bool) -> None:
+def fail(
+    lease: Lease[Any], *, code: str, detail: str, permanent: bool, wait: timedelta | None = None
+) -> None:
     """Record what went wrong: the row is tried again after a wait, or is `failed` if that is of no use.
 
-    Tried again means from the stage in which it was claimed. `permanent` says that another attempt cannot succeed.
-    Raises LeaseLost.
+    Tried again means from the stage in which it was claimed. `permanent` says that another attempt cannot succeed;
+    `wait` is another than that of `backoff`, up to the model's LONGEST_WAIT. Raises LeaseLost.
     """
     row = lease.row
     now = timezone.now()
@@ -133,7 +137,7 @@ def fail(lease: Lease[Any], *, code: str, detail: str, permanent: bool) -> None:
     if permanent or row.attempts >= row.MAX_ATTEMPTS:
         outcome |= {"stage": row.FAILED, "failed_stage": row.stage, "finished_at": now}
     else:
-        outcome |= {"stage": row.stage, "next_try_at": now + backoff(row.attempts)}
+        outcome |= {"stage": row.stage, "next_try_at": now + (wait or backoff(row.attempts))}
     _update(lease, error_code=code, error_detail=detail, **outcome)
 
 
@@ -237,9 +241,9 @@ def expired(now: datetime) -> Q:
     return Q(lease_until__lt=now) | Q(lease_until__gt=latest)
 
 
-def due(now: datetime) -> Q:
-    """Return what holds of the rows whose time has come."""
-    latest = now + timedelta(seconds=LONGEST_BACKOFF * (1 + JITTER) + CLOCK_SKEW)
+def due(now: datetime, *, longest: float = LONGEST_BACKOFF) -> Q:
+    """Return what holds of the rows whose time has come, where no wait is longer than so many seconds."""
+    latest = now + timedelta(seconds=longest * (1 + JITTER) + CLOCK_SKEW)
     return Q(next_try_at__lte=now) | Q(next_try_at__gt=latest)
 
 

@@ -19,6 +19,8 @@ class Work(models.Model):
     OPEN_STAGES: ClassVar[tuple[str, ...]] = ()
     #: Claims of one stage before the row becomes `failed`.
     MAX_ATTEMPTS: ClassVar[int] = 5
+    #: Longest wait between two attempts, in seconds.
+    LONGEST_WAIT: ClassVar[float] = 600.0
     FAILED: ClassVar[str] = "failed"
 
     stage = models.CharField(_("stage"), max_length=16, editable=False)

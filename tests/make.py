@@ -113,8 +113,14 @@ def subscription(
     return Subscription.objects.create(watchlist=watchlist, target=target, **fields)
 
 
+def whom(alert: Alert) -> Person:
+    """The person whom an alert is about."""
+    assert alert.person is not None
+    return alert.person
+
+
 def alert(
-    *, watchlist: WatchList, person: Person, face: Face | None = None, **fields: Any
+    *, watchlist: WatchList, person: Person | None, face: Face | None = None, **fields: Any
 ) -> Alert:
     """An open alert."""
     face = face or globals()["face"]()

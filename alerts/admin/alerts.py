@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
-from alerts import browsing, review
+from alerts import browsing, explaining, review, tasks
 from alerts.models import Alert
 from recognition.admin import pictures
 
@@ -81,6 +81,10 @@ class AlertAdmin(admin.ModelAdmin):
         "person_link",
         "watchlist_link",
         "photo_link",
+        "explanation",
+        "count",
+        "first_seen_at",
+        "last_seen_at",
         "distance_shown",
         "threshold_shown",
         "margin_shown",
@@ -129,7 +133,7 @@ class AlertAdmin(admin.ModelAdmin):
 
     @admin.display(description=_lazy("distance"), ordering="distance")
     def distance_shown(self, alert: Alert) -> str:
-        return f"{alert.distance:.3f}"
+        return "-" if alert.distance is None else f"{alert.distance:.3f}"
 
     @admin.display(description=_lazy("threshold then"))
     def threshold_shown(self, alert: Alert) -> str:
@@ -139,6 +143,10 @@ class AlertAdmin(admin.ModelAdmin):
     def margin_shown(self, alert: Alert) -> str:
         return "-" if alert.margin is None else _("%.3f farther") % alert.margin
 
+    @admin.display(description=_lazy("why"))
+    def explanation(self, alert: Alert) -> str:
+        return explaining.explain(alert)
+
     @admin.display(description=_lazy("watch-list"))
     def watchlist_link(self, alert: Alert) -> SafeString:
         address = reverse("admin:alerts_watchlist_change", args=[alert.watchlist_id])
@@ -146,6 +154,8 @@ class AlertAdmin(admin.ModelAdmin):
 
     @admin.display(description=_lazy("person"))
     def person_link(self, alert: Alert) -> SafeString:
+        if alert.person_id is None:
+            return format_html("{}", alert.whom)
         address = reverse("admin:recognition_person_change", args=[alert.person_id])
         return format_html('<a href="{}">{}</a>', address, alert.person)
 
@@ -168,13 +178,14 @@ class AlertAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Alert, form: Any, change: Any) -> None:
         """Store the verdict of the button that was pressed; without one (a bare Enter) the status as it was seen."""
         pressed = (status for button, status in BUTTONS.items() if button in request.POST)
-        review.decide(
+        told = review.decide(
             obj,
             status=next(pressed, obj.status),
             reason=form.cleaned_data["reason"],
             by=request.user,
             version=form.cleaned_data["seen_version"],
         )
+        tasks.wake_deliveries(told)
 
     # Verdicts on several
 
@@ -234,7 +245,8 @@ def _marker(status: Alert.Status) -> tuple[Any, str, str]:
 def _decided(alert: Alert, *, status: str, reason: str, by: Any) -> bool:
     """Store a verdict on the alert as it was read; False if somebody was quicker."""
     try:
-        review.decide(alert, status=status, reason=reason, by=by, version=alert.version)
+        told = review.decide(alert, status=status, reason=reason, by=by, version=alert.version)
     except review.StaleAlert:
         return False
+    tasks.wake_deliveries(told)
     return True

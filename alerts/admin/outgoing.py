@@ -81,7 +81,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         "created_at",
     )
     list_filter = (stages.StageFilter, "mode", "channel", "created_at")
-    list_select_related = ("alert__person", "alert__watchlist")
+    list_select_related = ("alert__person__merged_into", "alert__watchlist")
     search_fields = ("target", "alert__person__name", "alert__watchlist__name", "error_code")
     search_help_text = _lazy("Search by target, person, watch-list, or error")
     fields = readonly_fields = (
@@ -97,7 +97,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def alert_link(self, delivery: Delivery) -> SafeString:
         alert = delivery.alert
         address = reverse("admin:alerts_alert_change", args=[alert.pk])
-        return format_html('<a href="{}">{}, {}</a>', address, alert.person, alert.watchlist)
+        return format_html('<a href="{}">{}, {}</a>', address, alert.whom, alert.watchlist)
 
     @admin.display(description=_lazy("how"))
     def way(self, delivery: Delivery) -> str:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
 from alerts import watch
+from alerts.admin.rules import SubscriptionForm, WatchListForm
 from alerts.models import Alert, Delivery, Subscription, WatchList
 from recognition import engine as engines
 from recognition.admin import pictures, removal
@@ -31,8 +32,9 @@ class SubscriptionInline(admin.TabularInline):
     """Who hears of a list's alerts."""
 
     model = Subscription
+    form = SubscriptionForm
     extra = 0
-    fields = ("mode", "channel", "target", "is_active")
+    fields = ("mode", "channel", "target", "daily_at", "time_zone", "is_active")
 
 
 @admin.action(permissions=["change"], description=_lazy("Switch selected on"))
@@ -65,15 +67,17 @@ def _switch(modeladmin: Any, request: HttpRequest, queryset: "QuerySet[Any]", *,
 class WatchListAdmin(admin.ModelAdmin):
     """Watch-lists, with their people and who hears of them."""
 
+    form = WatchListForm
     list_display = (
         "name",
         "is_active",
+        "priority",
         "people_count",
         "threshold_in_force",
         "open_alerts",
         "created_at",
     )
-    list_filter = ("is_active", "created_at")
+    list_filter = ("is_active", "priority", "created_at")
     actions = (switch_on, switch_off)
     search_help_text = _lazy("Search by name")
     list_per_page = 50
@@ -82,10 +86,35 @@ class WatchListAdmin(admin.ModelAdmin):
     readonly_fields = ("effective_threshold", "created_at")
     inlines = (SubscriptionInline,)
     fieldsets = (
-        (None, {"fields": ("name", "is_active", "people")}),
+        (None, {"fields": ("name", "is_active", "people", "priority", "purpose", "expires_at")}),
         (
             _lazy("When an alert is raised"),
-            {"fields": ("threshold", "effective_threshold", "cooldown_seconds", "created_at")},
+            {
+                "fields": (
+                    "threshold",
+                    "effective_threshold",
+                    "ambiguity_margin",
+                    "cooldown_seconds",
+                    "escalate_after_seconds",
+                    "created_at",
+                )
+            },
+        ),
+        (
+            _lazy("Where and at what time"),
+            {
+                "fields": (
+                    "only_sources",
+                    "except_sources",
+                    ("active_from", "active_until"),
+                    "active_days",
+                    "time_zone",
+                )
+            },
+        ),
+        (
+            _lazy("Faces of nobody who is known"),
+            {"fields": ("unknown_rule", "unknown_count", "unknown_seconds")},
         ),
     )
 
@@ -150,7 +179,18 @@ class SubscriptionAdmin(admin.ModelAdmin):
     list_per_page = 50
     actions = (switch_on, switch_off)
     autocomplete_fields = ("watchlist",)
-    fields = ("watchlist", "mode", "channel", "target", "is_active")
+    form = SubscriptionForm
+    readonly_fields = ("ended_because",)
+    fields = (
+        "watchlist",
+        ("mode", "channel"),
+        "target",
+        ("daily_at", "time_zone"),
+        ("quiet_from", "quiet_until"),
+        "tells_nothing_seen",
+        "is_active",
+        "ended_because",
+    )
 
     @property
     def media(self) -> forms.Media:

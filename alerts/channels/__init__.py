@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from alerts.models import Alert
+from alerts.models import Alert, Delivery
+from ledger.downtime import Downtime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How the server did in a digest's window: the photos that were looked at, and when it stood still."""
+
+    photos: int
+    downtimes: Sequence[Downtime]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +29,16 @@ class Notice:
     id: uuid.UUID
     target: str
     alerts: Sequence[Alert]
-    #: The mode of a digest, such as "hourly", and the end of its window; none for a single alert told at once.
+    #: What is told of each of the alerts, in the same order, with `event` and `subscription` loaded if it is one alone.
+    deliveries: Sequence[Delivery] = ()
+    #: The mode of a digest, such as "hourly", and its window; none for a single alert told at once.
     mode: str = ""
+    since: datetime | None = None
     until: datetime | None = None
+    #: How the server did meanwhile, if that is told.
+    standing: "Standing | None" = None
+    #: The recipient's, in which times are given.
+    time_zone: str = "UTC"
 
 
 class ChannelError(Exception):

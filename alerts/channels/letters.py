@@ -1,20 +1,26 @@
 """What an e-mail about alerts says: text and HTML of the same facts, from the templates in templates/email/."""
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import formatdate
 from itertools import groupby
+from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import css_inline
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from alerts import explaining, unsubscribing
 from alerts.channels import Notice
-from alerts.models import Alert
+from alerts.models import Alert, Event
 
 #: Most names that a subject spells out.
 MOST_NAMES = 3
@@ -31,11 +37,16 @@ _inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=Fal
 class Entry:
     """One alert, in words for a reader; every text is a single line."""
 
+    title: str
     person: str
     watchlist: str
     source: str
     captured_at: datetime | None
     uploaded_at: datetime
+    count: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    explanation: str
     distance: str
     threshold: str
     status: str
@@ -52,25 +63,24 @@ class Group:
     entries: list[Entry]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of a mail under a heading of its own; the first has none."""
+
+    heading: str
+    groups: list[Group] = field(default_factory=list)
+
+
 def compose(notice: Notice) -> EmailMultiAlternatives:
     """Return the mail that tells a notice, ready to send. The same notice has the same Message-ID each time."""
-    groups = group(notice.alerts[:MOST_LISTED])
-    names = list(dict.fromkeys(name_of(alert) for alert in notice.alerts))
+    with timezone.override(ZoneInfo(notice.time_zone)):
+        facts = describe_notice(notice)
+        text = render_to_string("email/alerts.txt", facts)
+        html = render_to_string("email/alerts.html", facts)
     host = host_name()
-    subject = write_subject(names, count=len(notice.alerts), lists=groups)
-    facts = {
-        "subject": subject,
-        "groups": groups,
-        "entry": groups[0].entries[0],
-        "count": len(notice.alerts),
-        "unlisted": max(0, len(notice.alerts) - MOST_LISTED),
-        "mode": notice.mode,
-        "until": notice.until,
-        "alerts_url": f"{settings.BASE_URL}/alerts/",
-    }
     mail = EmailMultiAlternatives(
-        subject=subject,
-        body=render_to_string("email/alerts.txt", facts),
+        subject=facts["subject"],
+        body=text,
         to=[notice.target],
         headers={
             "Message-ID": message_id(notice.id),
@@ -79,12 +89,62 @@ def compose(notice: Notice) -> EmailMultiAlternatives:
             "Auto-Submitted": "auto-generated",
             "X-Auto-Response-Suppress": "All",
             "List-Id": f"Facewatch alerts <alerts.{host}>",
+            "List-Unsubscribe": f"<{facts['unsubscribe_url']}>",
+            # One click, without a page in between (RFC 8058).
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         },
     )
-    mail.attach_alternative(
-        _inliner.inline(render_to_string("email/alerts.html", facts)), "text/html"
-    )
+    mail.attach_alternative(_inliner.inline(html), "text/html")
     return mail
+
+
+def describe_notice(notice: Notice) -> dict[str, Any]:
+    """Return the facts of a mail, as its templates take them."""
+    kinds = kinds_of(notice)
+    listed = list(zip(notice.alerts, kinds, strict=True))[:MOST_LISTED]
+    sections = arrange(listed)
+    entries = [entry for section in sections for group in section.groups for entry in group.entries]
+    lists = {entry.watchlist for entry in entries}
+    token = unsubscribing.token(notice.id, is_digest=bool(notice.mode))
+    return {
+        "subject": write_subject(notice, kinds=kinds, lists=sorted(lists)),
+        "sections": sections,
+        "lists": sorted(lists),
+        "entry": entries[0] if entries else None,
+        "count": len(notice.alerts),
+        "unlisted": max(0, len(notice.alerts) - MOST_LISTED),
+        "mode": notice.mode,
+        "since": notice.since,
+        "until": notice.until,
+        "standing": notice.standing,
+        "alerts_url": f"{settings.BASE_URL}/alerts/",
+        "queue_url": f"{settings.BASE_URL}/queue/",
+        "unsubscribe_url": f"{settings.BASE_URL}/unsubscribe/{token}/",
+    }
+
+
+def kinds_of(notice: Notice) -> list[str]:
+    """Return what is told of each alert of a notice."""
+    if not notice.deliveries:
+        return [Event.Kind.RAISED] * len(notice.alerts)
+    return [delivery.kind for delivery in notice.deliveries]
+
+
+def arrange(listed: Sequence[tuple[Alert, str]]) -> list[Section]:
+    """Return the sections: corrections first, then what is new, what went on, and what looking back found."""
+    raised = Event.Kind.RAISED
+    parts = (
+        (_("Corrections"), lambda _alert, kind: kind == Event.Kind.REVIEWED),
+        ("", lambda alert, kind: kind in (raised, Event.Kind.ESCALATED) and not alert.historic),
+        (_("Gone on since you were told"), lambda _alert, kind: kind == Event.Kind.ENDED),
+        (_("Found in older photos"), lambda alert, kind: kind == raised and alert.historic),
+    )
+    sections = []
+    for heading, belongs in parts:
+        chosen = [(alert, kind) for alert, kind in listed if belongs(alert, kind)]
+        if chosen:
+            sections.append(Section(heading=heading, groups=group(chosen)))
+    return sections
 
 
 def message_id(notice_id: uuid.UUID) -> str:
@@ -97,36 +157,64 @@ def host_name() -> str:
     return urlsplit(settings.BASE_URL).hostname or "localhost"
 
 
-def write_subject(names: Sequence[str], *, count: int, lists: Sequence[Group]) -> str:
-    """Return the subject: how many alerts, whom they are about, and the watch-list if there is one only."""
+def write_subject(notice: Notice, *, kinds: Sequence[str], lists: Sequence[str]) -> str:
+    """Return the subject: what is told, whom it is about, and the watch-list if there is one only."""
+    if not notice.alerts:
+        if notice.standing and notice.standing.downtimes:
+            return _("Nothing seen, and the server stood still for a while")
+        return _("Nothing seen")
+    names = list(dict.fromkeys(name_of(alert) for alert in notice.alerts))
     shown = [shorten(name) for name in names[:MOST_NAMES]]
     hidden = len(names) - len(shown)
     if hidden:
-        shown.append(f"{hidden} more")
-    who = " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
-    what = "Possible sighting" if count == 1 else f"{count} possible sightings"
-    where = f" on {shorten(lists[0].watchlist)}" if len(lists) == 1 else ""
-    return f"{what} of {who}{where}"
+        shown.append(_("%d more") % hidden)
+    head, last = shown[:-1], shown[-1]
+    who = _("%(first)s and %(last)s") % {"first": ", ".join(head), "last": last} if head else last
+    facts = {"who": who, "count": len(kinds), "list": shorten(lists[0])}
+    if set(kinds) == {Event.Kind.REVIEWED}:
+        what = ngettext(
+            "Correction: possible sighting of %(who)s",
+            "%(count)d corrections: %(who)s",
+            len(kinds),
+        )
+    elif set(kinds) == {Event.Kind.ENDED}:
+        what = ngettext(
+            "Update: possible sighting of %(who)s", "%(count)d updates: %(who)s", len(kinds)
+        )
+    elif kinds[0] == Event.Kind.ESCALATED:
+        what = _("Not reviewed yet: possible sighting of %(who)s")
+    else:
+        what = ngettext(
+            "Possible sighting of %(who)s", "%(count)d possible sightings of %(who)s", len(kinds)
+        )
+    where = _(" on %(list)s") if len(lists) == 1 else ""
+    return (what + where) % facts
 
 
-def group(alerts: Sequence[Alert]) -> list[Group]:
+def group(listed: Iterable[tuple[Alert, str]]) -> list[Group]:
     """Return the alerts by watch-list, in the order in which they come."""
+    entries = [describe(alert, kind=kind) for alert, kind in listed]
     return [
-        Group(watchlist=name, entries=list(entries))
-        for name, entries in groupby(map(describe, alerts), key=lambda entry: entry.watchlist)
+        Group(watchlist=name, entries=list(found))
+        for name, found in groupby(entries, key=lambda entry: entry.watchlist)
     ]
 
 
-def describe(alert: Alert) -> Entry:
+def describe(alert: Alert, *, kind: str = Event.Kind.RAISED) -> Entry:
     """Return what the mail says of one alert, as it is now."""
     photo = alert.photo
     return Entry(
+        title=title_of(alert, kind=kind),
         person=name_of(alert),
         watchlist=one_line(alert.watchlist.name),
         source=one_line(photo.source),
         captured_at=photo.captured_at,
         uploaded_at=photo.created_at,
-        distance=f"{alert.distance:.3f}",
+        count=alert.count,
+        first_seen_at=alert.first_seen_at,
+        last_seen_at=alert.last_seen_at,
+        explanation=one_line(explaining.explain(alert)),
+        distance="" if alert.distance is None else f"{alert.distance:.3f}",
         threshold=f"{alert.threshold:.3f}",
         status=str(Alert.Status(alert.status).label),
         is_open=alert.status == Alert.Status.OPEN,
@@ -135,10 +223,21 @@ def describe(alert: Alert) -> Entry:
     )
 
 
+def title_of(alert: Alert, *, kind: str) -> str:
+    """Return the line over an alert: what is told of it."""
+    name = {"name": name_of(alert)}
+    if kind == Event.Kind.REVIEWED:
+        if alert.status == Alert.Status.DISMISSED:
+            return _("It was not %(name)s: the alert was dismissed") % name
+        return _("It may be %(name)s after all: the dismissal was taken back") % name
+    if kind == Event.Kind.ESCALATED:
+        return _("Nobody has reviewed it: possible sighting of %(name)s") % name
+    return _("Possible sighting of %(name)s") % name
+
+
 def name_of(alert: Alert) -> str:
     """Return the name of the alert's person, or of the one for whom they stand since a merge."""
-    person = alert.person.merged_into or alert.person
-    return one_line(person.name)
+    return one_line(alert.whom)
 
 
 def one_line(text: str) -> str:

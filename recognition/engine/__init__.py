@@ -20,6 +20,7 @@ from recognition.engine.images import (
     encode_png,
     inspect,
 )
+from recognition.engine.metrics import distances
 from recognition.engine.pictures import Picture, open_photo
 from recognition.engine.protocol import Engine
 from recognition.engine.quality import MINIMUM_FOR_ENROLMENT, Quality, assess
@@ -65,6 +66,7 @@ __all__ = [
     "assess",
     "cut_chip",
     "decode",
+    "distances",
     "encode_jpeg",
     "encode_png",
     "fuse",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import dlib
 import numpy as np
 
-from recognition.engine import merging, views
+from recognition.engine import merging, metrics, views
 from recognition.engine.eyes import eyes
 from recognition.engine.pictures import Picture, as_picture
 from recognition.engine.thresholds import THRESHOLDS
@@ -190,15 +190,8 @@ class DlibResnet:
         return template
 
     def distances(self, probes: Embeddings, gallery: Embeddings) -> Distances:
-        """Return Euclidean distances (P, N) float32.
-
-        By |p|² + |g|² - 2pg, one matrix product: exact to 1e-5 from 0.1 on, to 1e-6 about the thresholds. Near 0,
-        rounding leaves up to 2e-3 where the embeddings are the same.
-        """
-        squares = (probes**2).sum(axis=1)[:, None] + (gallery**2).sum(axis=1)[None, :]
-        squares -= 2 * probes @ gallery.T
-        roots: Distances = np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
-        return roots
+        """Return Euclidean distances (P, N) float32; see `metrics.euclidean`."""
+        return metrics.euclidean(probes, gallery)
 
     def _look(self, image: Image, look: "_Look") -> list["_Sight"]:
         """Return what looks like a face, doubtful ones as well, in pixels of the image."""

@@ -19,7 +19,7 @@ from math import inf
 import cv2
 import numpy as np
 
-from recognition.engine import graphs, merging, views, yunet
+from recognition.engine import graphs, merging, metrics, views, yunet
 from recognition.engine.eyes import eyes
 from recognition.engine.pictures import Picture, as_picture
 from recognition.engine.thresholds import THRESHOLDS
@@ -208,10 +208,8 @@ class OpencvSface:
         return template
 
     def distances(self, probes: Embeddings, gallery: Embeddings) -> Distances:
-        """Return 1 - cosine, (P, N) float32, exact to 1e-6; one matrix product."""
-        products = probes @ gallery.T
-        distances: Distances = np.maximum(np.subtract(1, products, out=products), 0, out=products)
-        return distances
+        """Return 1 - cosine, (P, N) float32; see `metrics.cosine`."""
+        return metrics.cosine(probes, gallery)
 
     def _look_over(
         self, picture: Picture, *, scale: float, quarters: int = 0

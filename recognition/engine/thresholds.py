@@ -8,6 +8,10 @@ from recognition.engine.types import Thresholds
 #: distance, rounded down, at which no more than 5 of 1,000 strangers are taken for one of 100 people, with the errors
 #: that it has: `manage.py evaluate` on Labeled Faces in the Wild, folds 1 to 5 (docs/models.md).
 THRESHOLDS = {
-    "dlib": Thresholds(candidate=0.6, alert=0.42, fpir=0.0045, fnir=0.156),
-    "opencv": Thresholds(candidate=0.637, alert=0.53, fpir=0.0040, fnir=0.0070),
+    "dlib": Thresholds(
+        candidate=0.6, alert=0.42, fpir=0.0045, fnir=0.156, certain=0.33, ambiguous=0.03
+    ),
+    "opencv": Thresholds(
+        candidate=0.637, alert=0.53, fpir=0.0040, fnir=0.0070, certain=0.40, ambiguous=0.05
+    ),
 }

@@ -104,9 +104,13 @@ class Thresholds:
 
     fpir is the share of strangers' photos within `alert` of anybody where 100 people are watched by three photos each,
     fnir that of the watched people's photos that are not within it of the right person; both as measured, 0 to 1.
+    Within `certain` no stranger of that measurement came. Where the next other person is less than `ambiguous` farther,
+    it is not clear who it is.
     """
 
     candidate: float
     alert: float
     fpir: float
     fnir: float
+    certain: float
+    ambiguous: float

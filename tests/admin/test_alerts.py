@@ -28,7 +28,7 @@ def alert(db: None) -> Alert:
 def test_the_face_that_was_seen_stands_beside_the_known_one(
     client: Client, operator: Any, alert: Alert
 ) -> None:
-    known = alert.person.known_faces.get()
+    known = make.whom(alert).known_faces.get()
     for address in (LIST, change(alert)):
         page = client.get(address).content.decode()
         assert f"/api/v1/faces/{alert.face_id}/chip/" in page

@@ -41,6 +41,17 @@ def test_a_list_shows_the_threshold_in_force_beside_the_recommended_one(
     assert f"0.31 (opencv: {recommended} recommended)" in page
 
 
+#: What the form of a list asks for.
+RULES = {
+    "priority": "normal",
+    "cooldown_seconds": 60,
+    "time_zone": "UTC",
+    "unknown_rule": "none",
+    "unknown_count": 3,
+    "unknown_seconds": 3600,
+}
+
+
 def test_a_list_is_made_with_its_people_and_who_hears_of_it(client: Client, manager: Any) -> None:
     person = make.person()
     client.post(
@@ -49,18 +60,42 @@ def test_a_list_is_made_with_its_people_and_who_hears_of_it(client: Client, mana
             "name": "Lobby",
             "is_active": "on",
             "people": [person.pk],
-            "cooldown_seconds": 60,
+            "active_from": "22:00",
+            "active_until": "06:00",
+            "active_days": ["6", "7"],
+            "only_sources": "gate\r\n dock \r\n",
+            **RULES,
             "subscriptions-TOTAL_FORMS": 1,
             "subscriptions-INITIAL_FORMS": 0,
             "subscriptions-0-mode": "hourly",
             "subscriptions-0-channel": "email",
             "subscriptions-0-target": "ops@example.org",
+            "subscriptions-0-daily_at": "08:00",
+            "subscriptions-0-time_zone": "Europe/Berlin",
             "subscriptions-0-is_active": "on",
         },
     )
     watchlist = WatchList.objects.get()
     assert list(watchlist.people.all()) == [person]
+    assert (watchlist.active_days, watchlist.only_sources) == ([6, 7], ["gate", "dock"])
     assert watchlist.subscriptions.get().target == "ops@example.org"
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"active_from": "22:00"}, "Give both ends of the hours, or none."),
+        ({"time_zone": "Mars"}, "There is no time zone Mars."),
+    ],
+    ids=["hours", "zone"],
+)
+def test_rules_that_make_no_sense_are_refused(
+    client: Client, manager: Any, sent: dict[str, str], said: str
+) -> None:
+    forms = {"subscriptions-TOTAL_FORMS": 0, "subscriptions-INITIAL_FORMS": 0}
+    facts = {"name": "Lobby", **RULES, **forms, **sent}
+    assert said in client.post("/admin/alerts/watchlist/add/", facts).content.decode()
+    assert not WatchList.objects.exists()
 
 
 def test_deleting_a_list_tells_what_goes(client: Client, manager: Any) -> None:

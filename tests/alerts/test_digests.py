@@ -8,7 +8,7 @@ import time_machine
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from alerts import deliveries, digests, sending, watch
+from alerts import deliveries, digests, schedules, sending, watch
 from alerts.models import Alert, Delivery, Digest, Subscription, WatchList
 from ledger import leases
 from ledger.sweep import sweep
@@ -57,11 +57,11 @@ def test_a_digest_is_due_when_its_hour_is_over_and_not_before() -> None:
     assert (digest.window_start, digest.window_end) == (at(9), at(10))
 
 
-def test_a_daily_digest_is_due_at_midnight_utc() -> None:
-    seen(watched(mode="daily"), when=at(23, 59, day=9))
-    assert digests.open_due_digests(at(23, 59, day=9)) == []
-    (digest,) = digests.open_due_digests(at(0, day=10))
-    assert (digest.window_start, digest.window_end) == (at(0, day=9), at(0, day=10))
+def test_a_daily_digest_is_due_at_eight() -> None:
+    seen(watched(mode="daily"), when=at(7, 59, day=9))
+    assert digests.open_due_digests(at(7, 59, day=9)) == []
+    (digest,) = digests.open_due_digests(at(8, day=9))
+    assert (digest.window_start, digest.window_end) == (at(8, day=8), at(8, day=9))
 
 
 def test_an_alert_of_midnight_itself_belongs_to_the_new_day() -> None:
@@ -72,7 +72,7 @@ def test_an_alert_of_midnight_itself_belongs_to_the_new_day() -> None:
 
 def test_windows_are_of_utc_wherever_the_clock_is_read() -> None:
     india = at(10, 15).astimezone(tz=None)
-    assert digests.window_end(india, length=timedelta(hours=1)) == at(10)
+    assert schedules.last_window(india, length=timedelta(hours=1)).end == at(10)
 
 
 def test_a_second_look_opens_nothing() -> None:

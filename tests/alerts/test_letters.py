@@ -91,6 +91,7 @@ def test_both_parts_link_the_photo_and_the_alert(settings: Settings) -> None:
     links = [
         f"https://faces.example.org/alerts/{alert.pk}/",
         f"https://faces.example.org/photos/{alert.photo_id}/",
+        str(mail["List-Unsubscribe"]).strip("<> "),
     ]
     assert Reader(part(mail, "html")).links == links
     assert all(link in part(mail, "plain") for link in links)
@@ -101,6 +102,14 @@ def test_it_says_that_a_program_wrote_it() -> None:
     mail = composed(alert_of())
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Date"].datetime is not None
+
+
+def test_it_can_be_unsubscribed_from_with_one_click(settings: Settings) -> None:
+    settings.BASE_URL = "https://faces.example.org"
+    mail = composed(alert_of())
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    address = str(mail["List-Unsubscribe"]).strip("<> ")
+    assert address.startswith("https://faces.example.org/unsubscribe/delivery.")
 
 
 def test_nothing_is_loaded_from_anywhere() -> None:
@@ -159,7 +168,7 @@ def test_a_subject_stays_short_whoever_was_seen() -> None:
 
 def test_a_merged_person_goes_by_the_name_that_stands() -> None:
     alert = alert_of("Ada")
-    people.merge(alert.person, into=make.person("Augusta"))
+    people.merge(make.whom(alert), into=make.person("Augusta"))
     alert.refresh_from_db()
     assert "Possible sighting of Augusta" in composed(alert)["Subject"]
 

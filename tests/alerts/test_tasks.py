@@ -74,7 +74,7 @@ def test_digests_are_looked_for_once_a_minute_however_often_the_clock_asks(
 def test_the_sweep_wakes_a_digest_whose_wake_up_was_lost(mailbox: Mailbox) -> None:
     with time_machine.travel(datetime(2026, 3, 10, 9, 30, tzinfo=UTC), tick=False) as clock:
         watch.raise_alerts(seen_with("daily").pk)
-        clock.move_to(datetime(2026, 3, 11, 0, 0, 1, tzinfo=UTC))
+        clock.move_to(datetime(2026, 3, 11, 8, 0, 1, tzinfo=UTC))
         tasks.send_due_digests.call_local()
         queues.huey.flush()
         sweep()

@@ -86,7 +86,7 @@ def test_within_the_cooldown_no_further_alert_is_raised_and_after_it_one_is(ada:
         clock.shift(timedelta(seconds=599))
         watch.raise_alerts(seen(ada).pk)
         assert Alert.objects.count() == 1
-        clock.shift(timedelta(seconds=2))
+        clock.shift(timedelta(seconds=601))
         watch.raise_alerts(seen(ada).pk)
         assert Alert.objects.count() == 2
 

@@ -15,6 +15,37 @@ LISTS, SUBSCRIPTIONS, ALERTS = (
     f"/api/v1/{name}/" for name in ("watchlists", "subscriptions", "alerts")
 )
 
+#: What a list is like unless it is told otherwise.
+WATCHLIST: dict[str, Any] = {
+    "threshold": None,
+    "ambiguity_margin": None,
+    "cooldown_seconds": 300,
+    "priority": "normal",
+    "active_from": None,
+    "active_until": None,
+    "active_days": [],
+    "time_zone": "UTC",
+    "only_sources": [],
+    "except_sources": [],
+    "unknown_rule": "none",
+    "unknown_count": 3,
+    "unknown_seconds": 86_400,
+    "escalate_after_seconds": None,
+    "purpose": "",
+    "expires_at": None,
+    "is_active": True,
+}
+#: The same of a subscription.
+SUBSCRIPTION: dict[str, Any] = {
+    "daily_at": "08:00:00",
+    "time_zone": "UTC",
+    "quiet_from": None,
+    "quiet_until": None,
+    "tells_nothing_seen": True,
+    "is_active": True,
+    "ended_because": "",
+}
+
 
 class TestWatchLists:
     def test_one_is_made_read_changed_and_deleted(self, manager: APIClient) -> None:
@@ -22,14 +53,11 @@ class TestWatchLists:
         made = manager.post(LISTS, {"name": "Lobby", "people": [str(ada.pk)]}, format="json")
         assert made.status_code == 201
         body = made.json()
-        assert body == {
+        assert body == WATCHLIST | {
             "id": body["id"],
             "name": "Lobby",
             "people": [str(ada.pk)],
-            "threshold": None,
             "effective_threshold": THRESHOLDS["opencv"].alert,
-            "cooldown_seconds": 0,
-            "is_active": True,
             "created_at": body["created_at"],
         }
         url = f"{LISTS}{body['id']}/"
@@ -51,6 +79,16 @@ class TestWatchLists:
             {"cooldown_seconds": -1},
             {"people": [str(uuid.UUID(int=1))]},
             {"is_active": "perhaps"},
+            {"time_zone": "Mars/Olympus"},
+            {"active_days": [0]},
+            {"active_days": "monday"},
+            {"only_sources": "gate"},
+            {"except_sources": [1]},
+            {"priority": "urgent"},
+            {"unknown_rule": "always"},
+            {"unknown_count": 1},
+            {"escalate_after_seconds": 0},
+            {"expires_at": "soon"},
         ],
     )
     def test_what_makes_no_sense_is_refused(self, manager: APIClient, sent: dict[str, Any]) -> None:
@@ -71,6 +109,30 @@ class TestWatchLists:
             make.watchlist(f"L{number}", people=(make.person(), make.person("Bob")))
         with django_assert_num_queries(6):
             assert len(manager.get(LISTS).json()["results"]) == count
+
+    def test_its_rules_are_stored(self, manager: APIClient) -> None:
+        rules = {
+            "priority": "high",
+            "active_from": "22:00:00",
+            "active_until": "06:00:00",
+            "active_days": [6, 7],
+            "time_zone": "Europe/Berlin",
+            "only_sources": ["gate"],
+            "except_sources": ["canteen"],
+            "unknown_rule": "repeated",
+            "unknown_count": 4,
+            "unknown_seconds": 3600,
+            "escalate_after_seconds": 600,
+            "purpose": "Stolen badges.",
+            "expires_at": "2030-01-01T00:00:00Z",
+        }
+        body = manager.post(LISTS, {"name": "Lobby"} | rules, format="json").json()
+        assert {name: body[name] for name in rules} == rules
+
+    def test_hours_have_both_ends_or_none(self, manager: APIClient) -> None:
+        sent = {"name": "Lobby", "active_from": "22:00"}
+        found = problem(manager.post(LISTS, sent, format="json"), 400, "validation")
+        assert list(found["errors"]) == ["active_until"]
 
     def test_operators_read_and_uploaders_do_not(
         self, operator: APIClient, uploader: APIClient
@@ -96,9 +158,8 @@ class TestSubscriptions:
         made = manager.post(SUBSCRIPTIONS, sent, format="json")
         assert made.status_code == 201
         body = made.json()
-        assert body == sent | {
+        assert body == SUBSCRIPTION | sent | {
             "id": body["id"],
-            "is_active": True,
             "created_at": body["created_at"],
         }
         url = f"{SUBSCRIPTIONS}{body['id']}/"
@@ -114,6 +175,8 @@ class TestSubscriptions:
             {"target": ""},
             {"mode": "weekly"},
             {"channel": "pigeon"},
+            {"time_zone": "Mars/Olympus"},
+            {"daily_at": "25:00"},
         ],
     )
     def test_what_makes_no_sense_is_refused(self, manager: APIClient, sent: dict[str, str]) -> None:
@@ -159,6 +222,16 @@ class TestAlerts:
             },
             "distance": 0.4,
             "margin": 0.2,
+            "threshold": 0.5,
+            "explanation": "0.40 ≤ 0.50; second best 0.60; list Lobby",
+            "is_ambiguous": False,
+            "rival": None,
+            "source": "",
+            "count": 1,
+            "first_seen_at": body["first_seen_at"],
+            "last_seen_at": body["last_seen_at"],
+            "ended_at": None,
+            "best_face": None,
             "created_at": body["created_at"],
             "reviewed_at": None,
             "reviewed_by": None,

@@ -36,7 +36,7 @@ def test_an_alert_stands_in_the_list_with_both_faces(
     client: Client, operator: object, alert: Alert
 ) -> None:
     html = client.get("/alerts/all/").content.decode()
-    known = alert.person.known_faces.get().face_id
+    known = make.whom(alert).known_faces.get().face_id
     assert f'href="/alerts/{alert.pk}/"' in html
     assert html.index(f"/api/v1/faces/{alert.face_id}/chip/") < html.index(
         f"/api/v1/faces/{known}/chip/"
@@ -48,7 +48,7 @@ def test_an_alert_stands_in_the_list_with_both_faces(
 def test_the_best_known_face_is_the_one_beside(
     client: Client, operator: object, alert: Alert
 ) -> None:
-    best = make.known_face(alert.person)
+    best = make.known_face(make.whom(alert))
     type(best.face).objects.filter(pk=best.face_id).update(quality=1.0)
     assert f"/api/v1/faces/{best.face_id}/chip/" in client.get("/alerts/all/").content.decode()
 
@@ -58,8 +58,8 @@ def test_someone_merged_into_another_is_shown_with_the_others_face(
 ) -> None:
     into = make.person("Ada Lovelace")
     known = make.known_face(into)
-    alert.person.known_faces.all().delete()
-    type(into).objects.filter(pk=alert.person_id).update(merged_into=into)
+    make.whom(alert).known_faces.all().delete()
+    type(into).objects.filter(pk=make.whom(alert).pk).update(merged_into=into)
     html = client.get("/alerts/all/").content.decode()
     assert "Ada Lovelace" in html
     assert f"/api/v1/faces/{known.face_id}/chip/" in html

@@ -191,7 +191,7 @@ def test_two_alerts_are_reviewed_by_keys_alone(
     assert verdict(installation, token, first) == ("open", "")
     keys.press("d")
     keys.press("1")
-    expect(panel.locator(".reason")).to_have_text("Somebody else")
+    expect(panel.locator(".reason")).to_have_text("Not this person")
     expect(panel.get_by_role("button", name="Next")).to_be_focused()
     # The way on has the focus; the undo goes along.
     keys.press("Enter")
@@ -199,7 +199,7 @@ def test_two_alerts_are_reviewed_by_keys_alone(
     expect(page.locator(".undo-bar")).to_contain_text("Barack Obama: dismissed.")
     keys.press("c")
     expect(panel).to_contain_text("You say: the same person")
-    assert verdict(installation, token, first) == ("dismissed", "Somebody else")
+    assert verdict(installation, token, first) == ("dismissed", "not_this_person")
     assert verdict(installation, token, second) == ("confirmed", "")
     assert loads() == 0
     page.go_back()

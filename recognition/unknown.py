@@ -1,0 +1,84 @@
+"""Faces of nobody who is known, and where they were seen before."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models.functions import Coalesce, Least
+
+from recognition import engine as engines
+from recognition.engine import MINIMUM_FOR_ENROLMENT
+from recognition.models import Face, Photo, Sighting
+
+#: Unknown faces that one is compared with, the newest first.
+MOST_COMPARED = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likeness:
+    """An unknown face that looks like another one: where and when it was seen, and how far it is from it."""
+
+    face_id: uuid.UUID
+    source: str
+    seen_at: datetime
+    distance: float
+
+
+def unknown_faces() -> "QuerySet[Any]":
+    """Return the recognised faces of uploads that have no candidate at all, and are clear enough to have one.
+
+    Each has `seen_at`: when its photo was taken, or came in if that is not known or was earlier.
+    """
+    photo = "photo__"
+    return Face.objects.filter(
+        ~Exists(Sighting.objects.filter(face=OuterRef("pk"))),
+        photo__purpose=Photo.Purpose.UPLOAD,
+        photo__stage=Photo.Stage.DONE,
+        quality__gte=MINIMUM_FOR_ENROLMENT,
+        embedding__isnull=False,
+    ).annotate(
+        seen_at=Least(
+            Coalesce(F(f"{photo}captured_at"), F(f"{photo}created_at")), F(f"{photo}created_at")
+        )
+    )
+
+
+def seen_like(face: Face, *, since: datetime, until: datetime) -> list[Likeness]:
+    """Return the unknown faces of other photos within a time that look like this one, oldest first.
+
+    That is within the distance at which a known person would raise an alert. One query.
+    """
+    embedding = face.embedding
+    rows = list(
+        unknown_faces()
+        .filter(
+            embedding__engine=embedding.engine,
+            seen_at__range=(since, until),
+            photo__created_at__gte=since,
+        )
+        .exclude(photo=face.photo_id)
+        .order_by("-photo__created_at")
+        .values_list("pk", "photo__source", "seen_at", "embedding__vector")[:MOST_COMPARED]
+    )
+    near = distances(face, [vector for *_, vector in rows])
+    limit = engines.THRESHOLDS[embedding.engine].alert
+    found = [
+        Likeness(face_id=pk, source=source, seen_at=seen_at, distance=float(distance))
+        for (pk, source, seen_at, _), distance in zip(rows, near, strict=True)
+        if distance <= limit
+    ]
+    return sorted(found, key=lambda one: one.seen_at)
+
+
+def distances(face: Face, vectors: Sequence[object]) -> npt.NDArray[np.float32]:
+    """Return how far a face is from embeddings of its own engine, (N,) float32."""
+    embedding = face.embedding
+    probe = np.asarray(embedding.vector, dtype=np.float32)[None]
+    gallery = np.array(vectors, dtype=np.float32).reshape(len(vectors), probe.shape[1])
+    found: npt.NDArray[np.float32] = engines.distances(probe, gallery, engine=embedding.engine)[0]
+    return found
