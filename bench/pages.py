@@ -139,7 +139,9 @@ def furnished(folder: Path, *, photos: int, alerts: int, say: Console) -> Instal
             path = f"/api/v1/people/{person['id']}/photos/"
             enrolment = running.upload(path, demo_photos.path(file).read_bytes(), token=token)
             running.finished(enrolment.json(), token=token)
-    running.post("/api/v1/watchlists/", token=token, name="Lobby", people=people)
+    running.post(
+        "/api/v1/watchlists/", token=token, name="Lobby", people=people, cooldown_seconds=0
+    )
     for file in UPLOADS:
         photo = running.upload("/api/v1/photos/", demo_photos.path(file).read_bytes(), token=token)
         running.finished(photo.json(), token=token)

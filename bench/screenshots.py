@@ -62,6 +62,7 @@ class Studio:
         people = {name: self._enrol(name, files) for name, files in PEOPLE.items()}
         self.installation.post(
             "/api/v1/watchlists/",
+            cooldown_seconds=0,
             token=self.token,
             name="Lobby",
             people=[people[name] for name in WATCHED],

@@ -102,7 +102,9 @@ def _measure(site: Installation, chosen: Plan, *, probes: int, console: Console)
     console.print(
         f"enrolled {len(names)} people in {time.monotonic() - started:.0f} s, {refused} photos refused"
     )
-    site.post("/api/v1/watchlists/", token=token, name="bench", people=list(names))
+    site.post(
+        "/api/v1/watchlists/", token=token, name="bench", people=list(names), cooldown_seconds=0
+    )
     each = probes // len(names)
     wanted = {
         path: name

@@ -102,7 +102,9 @@ def _watch(stage: Stage, *, people: list[str]) -> Any:
     with _step(stage, f"put them on a watch-list; {RECIPIENT} hears of it at once"):
         watchlist = client.find("/api/v1/watchlists/", name=WATCHLIST)
         if watchlist is None:
-            watchlist = client.post("/api/v1/watchlists/", name=WATCHLIST, people=people)
+            watchlist = client.post(
+                "/api/v1/watchlists/", name=WATCHLIST, people=people, cooldown_seconds=0
+            )
         elif not set(people) <= set(watchlist["people"]):
             everybody = sorted({*people, *watchlist["people"]})
             watchlist = client.patch(f"/api/v1/watchlists/{watchlist['id']}/", people=everybody)

@@ -60,7 +60,7 @@ def prepare() -> None:
     enrol(person, "obama-2009.jpg", number=0)
     drain()
     assert KnownFace.objects.count() == 1, "the person could not be enrolled"
-    watchlist = WatchList.objects.create(name="Lobby")
+    watchlist = WatchList.objects.create(name="Lobby", cooldown_seconds=0)
     watchlist.people.add(person)
     for mode in (Subscription.Mode.INSTANT, Subscription.Mode.HOURLY):
         Subscription.objects.create(watchlist=watchlist, mode=mode, target=f"{mode}@example.org")

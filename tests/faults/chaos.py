@@ -119,7 +119,11 @@ class Chaos:
         )
         assert self.site.finished(enrolment.json(), token=token)["stage"] == "done"
         watchlist = self.site.post(
-            "/api/v1/watchlists/", token=token, name="Lobby", people=[person["id"]]
+            "/api/v1/watchlists/",
+            token=token,
+            name="Lobby",
+            people=[person["id"]],
+            cooldown_seconds=0,
         ).json()
         for mode in ("instant", "hourly"):
             answer = self.site.post(

@@ -49,7 +49,7 @@ def test_a_photo_of_a_watched_person_becomes_an_alert_and_one_mail(
     installation: Installation, token: str, obama: dict[str, Any]
 ) -> None:
     watchlist = installation.post(
-        "/api/v1/watchlists/", token=token, name="Lobby", people=[obama["id"]]
+        "/api/v1/watchlists/", token=token, name="Lobby", people=[obama["id"]], cooldown_seconds=0
     ).json()
     subscription = installation.post(
         "/api/v1/subscriptions/",

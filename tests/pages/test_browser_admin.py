@@ -133,7 +133,9 @@ def test_the_admin_is_accessible_and_fits_a_phone(
     )
     installation.finished(enrolment.json(), token=token)
     installation.upload(f"/api/v1/people/{person['id']}/photos/", read("coffee.png"), token=token)
-    installation.post("/api/v1/watchlists/", token=token, name="Dock", people=[person["id"]])
+    installation.post(
+        "/api/v1/watchlists/", token=token, name="Dock", people=[person["id"]], cooldown_seconds=0
+    )
     photo = installation.upload("/api/v1/photos/", read("hopper.jpg") + b"\0", token=token)
     installation.finished(photo.json(), token=token)
     alerts: list[dict[str, Any]] = installation.get(

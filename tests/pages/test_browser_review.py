@@ -35,7 +35,14 @@ def watched(installation: Installation, token: str) -> Iterator[str]:
             )
             installation.finished(enrolment.json(), token=token)
         people.append(person)
-    found = installation.post("/api/v1/watchlists/", token=token, name="Review", people=people)
+    found = installation.post(
+        "/api/v1/watchlists/",
+        token=token,
+        name="Review",
+        people=people,
+        cooldown_seconds=0,
+        ambiguity_margin=0,
+    )
     yield str(found.json()["id"])
     for path in (f"watchlists/{found.json()['id']}", *(f"people/{person}" for person in people)):
         assert installation.request("DELETE", f"/api/v1/{path}/", token=token).status == 204
