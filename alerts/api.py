@@ -1,21 +1,25 @@
 """The API of watch-lists, subscriptions and alerts."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.db import transaction
 from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from alerts import review, tasks
+from alerts import review, tasks, webhooks
 from alerts.filters import AlertFilter, SubscriptionFilter
 from alerts.models import Alert, Subscription, WatchList
 from alerts.serializers import (
     AlertSerializer,
+    NewSubscriptionSerializer,
+    SecretSerializer,
     SubscriptionSerializer,
     VerdictSerializer,
     WatchListSerializer,
@@ -28,6 +32,14 @@ class PreconditionRequired(APIException):
     status_code = status.HTTP_428_PRECONDITION_REQUIRED
     default_code = "precondition_required"
     default_detail = "Send the alert's ETag, as you have read it, in If-Match."
+
+
+class NotSigned(APIException):
+    """A secret for a channel that has none."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "not_signed"
+    default_detail = "Only webhooks are signed; this subscription is of another channel."
 
 
 class WatchListViewSet(viewsets.ModelViewSet[WatchList]):
@@ -65,14 +77,33 @@ class SubscriptionViewSet(viewsets.ModelViewSet[Subscription]):
     serializer_class = SubscriptionSerializer
     filterset_class = SubscriptionFilter
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"rotate": ("alerts.change_subscription",)}
+
+    def get_serializer_class(self) -> Any:
+        return NewSubscriptionSerializer if self.action == "create" else SubscriptionSerializer
 
     def perform_create(self, serializer: "BaseSerializer[Subscription]") -> None:
-        serializer.instance = Subscription.objects.create(**serializer.validated_data)
+        made = Subscription(**serializer.validated_data)
+        webhooks.give_secret(made)
+        made.save(force_insert=True)
+        serializer.instance = made
+
+    @extend_schema(request=None, responses=SecretSerializer)
+    @action(detail=True, methods=["post"], url_path="rotate-secret")
+    def rotate(self, request: Request, pk: object = None) -> Response:
+        """Give a webhook a new secret; for a day its messages are signed with the one before as well."""
+        subscription = self.get_object()
+        if subscription.channel != Subscription.Channel.WEBHOOK:
+            raise NotSigned
+        return Response({"secret": webhooks.rotate(subscription)})
 
     def perform_update(self, serializer: "BaseSerializer[Subscription]") -> None:
         subscription: Any = serializer.instance
         for name, value in serializer.validated_data.items():
             setattr(subscription, name, value)
+        if subscription.is_active:
+            subscription.ended_because = ""
+        webhooks.give_secret(subscription)
         subscription.save()
 
 

@@ -1,5 +1,6 @@
 """System checks: what is set up wrongly, said before anything runs."""
 
+import ipaddress
 from typing import Any
 
 from django.conf import settings
@@ -20,3 +21,21 @@ def check_guarantee(**_: Any) -> list[Error]:
             id="alerts.E001",
         )
     ]
+
+
+@register
+def check_networks(**_: Any) -> list[Error]:
+    """FACEWATCH_WEBHOOK_NETWORKS must name networks."""
+    errors = []
+    for name in settings.WEBHOOK_NETWORKS:
+        try:
+            ipaddress.ip_network(name)
+        except ValueError as error:
+            errors.append(
+                Error(
+                    f"FACEWATCH_WEBHOOK_NETWORKS names no network: {error}.",
+                    hint="Write networks such as 10.1.0.0/16, with commas between them.",
+                    id="alerts.E002",
+                )
+            )
+    return errors

@@ -69,7 +69,7 @@ def _tell(lease: Lease[Delivery]) -> None:
         deliveries=[delivery],
         time_zone=delivery.subscription.time_zone,
     )
-    sending.send(lease, notice, channel=delivery.channel, along=partial(remember_told, [delivery]))
+    sending.send(lease, notice, channel=delivery.channel, told=partial(remember_told, [delivery]))
 
 
 def unwanted(delivery: Delivery) -> str:

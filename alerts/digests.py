@@ -6,6 +6,7 @@ A delivery of a digest stays `batched` until the digest comes to its end, which 
 import uuid
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
@@ -196,11 +197,13 @@ def _tell(lease: Lease[Digest]) -> None:
         time_zone=_time_zone(digest),
     )
 
-    def along() -> None:
-        bring_along([digest.pk])
-        deliveries.remember_told(told)
-
-    sending.send(lease, notice, channel=digest.channel, along=along)
+    sending.send(
+        lease,
+        notice,
+        channel=digest.channel,
+        told=partial(deliveries.remember_told, told),
+        along=partial(bring_along, [digest.pk]),
+    )
 
 
 def standing_in(digest: Digest) -> Standing:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from alerts.channels import ChannelError, HungUp, Undeliverable, Unreachable, Unsure
 from alerts.models import Delivery, Digest, Outage, Outgoing
+from alerts.ways import WAYS
 from ledger import leases
 
 #: Seconds for which what is out is left alone, and within which one notice may try it.
@@ -39,6 +40,8 @@ def learn(error: ChannelError | None, *, channel: str, target: str) -> None:
         _begin(channel, ALL)
     elif isinstance(error, (HungUp, Unsure)):
         _begin(channel, target)
+        if WAYS[channel].stands_alone:
+            return
         others = Outage.objects.filter(channel=channel, alone=False).exclude(target=target)
         if others.exists():
             _begin(channel, ALL)

@@ -3,29 +3,31 @@
 Between the last byte of a message and the server's answer nobody can know whether it arrived (RFC 1047). So `sending`
 is committed just before the message is handed over. What fails before, or is refused with an answer, was not told and
 may be tried again; what ends without an answer, or whose sender dies, becomes `unknown`, and only staff sends it again.
-With FACEWATCH_MAIL_GUARANTEE=at_least_once it is sent again by itself, with the same Message-ID.
+With FACEWATCH_MAIL_GUARANTEE=at_least_once it is sent again by itself, with the same Message-ID. So is what goes to
+receivers that know a repetition by its id, such as webhooks, whatever the guarantee.
 """
 
 import logging
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from alerts import outages
+from alerts import outages, webhooks
 from alerts.channels import Channel, ChannelError, Notice, Permanent, Unsure
-from alerts.channels.email import Email
-from alerts.models import Outgoing, Subscription
+from alerts.channels.guarded import Gone
+from alerts.models import Outgoing
+from alerts.ways import REPEATABLE, WAYS
 from ledger import crashpoints, leases
 from ledger.leases import Lease
 
 logger = logging.getLogger(__name__)
 
-#: How each channel that one can subscribe to is spoken to.
-CHANNELS: dict[str, Callable[[], Channel]] = {Subscription.Channel.EMAIL: Email}
 #: Code of a row whose sender died, or overran its time, while the message was handed over.
 SENDER_DIED = "sender_died"
 #: Code of a row that nobody wanted any more when its turn came.
@@ -40,10 +42,16 @@ SENT_AGAIN = (Stage.FAILED, Stage.UNKNOWN, Stage.DROPPED)
 
 
 def send(
-    lease: Lease[Any], notice: Notice, *, channel: str, along: Callable[[], object] | None = None
+    lease: Lease[Any],
+    notice: Notice,
+    *,
+    channel: str,
+    told: Callable[[], object],
+    along: Callable[[], object] | None = None,
 ) -> None:
-    """Tell the notice and record how that ended; `along` is called in the transaction that records it.
+    """Tell the notice and record how that ended.
 
+    In the transaction that records it `told` is called, if it was told, and `along` in any case.
     While the channel is out, the row is put off instead. One that was deleted or given to someone else before it was
     handed over is not sent. Raises LeaseLost, and what nobody expected: call it within `leases.held`, which gives the
     row back if it was not handed over.
@@ -51,11 +59,15 @@ def send(
     if not outages.may_pass(channel=channel, target=notice.target):
         leases.put_off(lease, code=outages.LEFT_ALONE, detail=outages.DETAIL)
         return
-    way = CHANNELS[channel]()
+    way = WAYS[channel].begin()
     try:
         error = _tell(lease, notice, way=way)
         with transaction.atomic():
-            _record(lease, error)
+            _record(lease, error, channel=channel)
+            if isinstance(error, Gone):
+                webhooks.end_gone(channel=channel, target=notice.target)
+            if error is None:
+                told()
             if along:
                 along()
         crashpoints.reach("message: recorded")
@@ -82,10 +94,16 @@ def give_up_the_expired(model: type[Outgoing]) -> int:
         "error_code": SENDER_DIED,
         "error_detail": "The worker died or overran its time while it handed the message over.",
     }
+    # The lease stays, run out: the sweep gives up what was tried too often.
+    again = {"stage": Stage.PENDING, "next_try_at": now} | fields
     if is_sent_again():
-        # The lease stays, run out: the sweep gives up what was tried too often.
-        return silent.update(stage=Stage.PENDING, next_try_at=now, **fields)
-    return silent.update(stage=Stage.UNKNOWN, lease_until=None, finished_at=now, **fields)
+        return silent.update(**again)
+    # Both kinds of rows have a channel.
+    of_programs: QuerySet[Any] = silent.filter(Q(("channel__in", REPEATABLE)))
+    repeated = of_programs.update(**again)
+    return repeated + silent.update(
+        stage=Stage.UNKNOWN, lease_until=None, finished_at=now, **fields
+    )
 
 
 def is_sent_again() -> bool:
@@ -144,12 +162,27 @@ def _hand_over(way: Channel) -> None:
         raise Unsure(detail, code="server_error") from error
 
 
-def _record(lease: Lease[Any], error: ChannelError | None) -> None:
+def _record(lease: Lease[Any], error: ChannelError | None, *, channel: str) -> None:
+    way = WAYS[channel]
     if error is None:
         leases.finish(lease, stage=Stage.SENT)
-    elif isinstance(error, Unsure) and not is_sent_again():
+    elif isinstance(error, Unsure) and not (is_sent_again() or way.knows_repeats):
         fields = {"error_code": error.code, "error_detail": error.detail}
         leases.finish(lease, stage=Stage.UNKNOWN, **fields)
     else:
-        permanent = isinstance(error, Permanent)
-        leases.fail(lease, code=error.code, detail=error.detail, permanent=permanent)
+        spent = bool(way.waits) and lease.row.attempts > len(way.waits)
+        leases.fail(
+            lease,
+            code=error.code,
+            detail=error.detail,
+            permanent=spent or isinstance(error, Permanent),
+            wait=_wait(way.waits, attempts=lease.row.attempts),
+        )
+
+
+def _wait(waits: Sequence[float], *, attempts: int) -> timedelta | None:
+    """Return how long a channel wants to wait after so many attempts, a tenth more at random; None for the usual."""
+    if not waits:
+        return None
+    seconds = waits[min(attempts, len(waits)) - 1]
+    return timedelta(seconds=seconds * random.uniform(1, 1.1))  # noqa: S311 (no secret)

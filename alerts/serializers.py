@@ -4,11 +4,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from alerts import explaining, sending, watch
+from alerts import explaining, targets, watch, ways
 from alerts.channels import letters
 from alerts.models import Alert, Delivery, Digest, Outgoing, Subscription, WatchList
 from recognition.people import known_people
@@ -58,17 +57,48 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse a target that the channel cannot reach."""
         _with_both(attrs, self.instance, "quiet_from", "quiet_until")
-        channel = attrs.get("channel") or getattr(self.instance, "channel", "email")
-        if channel not in sending.CHANNELS:
+        channel = attrs.get("channel") or getattr(
+            self.instance, "channel", Subscription.Channel.EMAIL
+        )
+        if channel not in ways.offered():
             text = "This server does not offer that channel."
             raise serializers.ValidationError({"channel": [text]})
-        target = attrs.get("target") or getattr(self.instance, "target", "")
-        if channel == Subscription.Channel.EMAIL:
-            try:
-                validate_email(target)
-            except ValidationError as error:
-                raise serializers.ValidationError({"target": error.messages}) from error
+        target = str(attrs.get("target") or getattr(self.instance, "target", ""))
+        mode = attrs.get("mode") or getattr(self.instance, "mode", Subscription.Mode.INSTANT)
+        by = self.context["request"].user
+        try:
+            targets.check(str(channel), target, mode=str(mode), by=by)
+        except ValidationError as error:
+            raise serializers.ValidationError(error.message_dict) from error
         return attrs
+
+    def to_representation(self, instance: Subscription) -> dict[str, Any]:
+        """Return the fields; what is secret in a target is told to those alone who may change it."""
+        shown = super().to_representation(instance)
+        if not self.context["request"].user.has_perm("alerts.change_subscription"):
+            shown["target"] = targets.mask(instance.channel, instance.target)
+        return shown
+
+
+class SecretSerializer(serializers.Serializer[Any]):
+    """The secret by which a webhook's messages are signed; it is told this once."""
+
+    secret = serializers.CharField()
+
+
+class NewSubscriptionSerializer(SubscriptionSerializer):
+    """A new subscription; of a webhook with the secret, which is told this once."""
+
+    class Meta(SubscriptionSerializer.Meta):
+        fields = [*SubscriptionSerializer.Meta.fields, "secret"]
+        read_only_fields = [*SubscriptionSerializer.Meta.read_only_fields, "secret"]
+
+    def to_representation(self, instance: Subscription) -> dict[str, Any]:
+        """Return the fields, without a secret where there is none."""
+        shown = super().to_representation(instance)
+        return (
+            shown if instance.secret else {name: shown[name] for name in shown if name != "secret"}
+        )
 
 
 class AlertSerializer(serializers.ModelSerializer[Alert]):

@@ -162,6 +162,16 @@ VARIABLES: tuple[Variable, ...] = (
         "and may come twice.",
     ),
     Variable(
+        name="FACEWATCH_WEBHOOK_NETWORKS",
+        default="none",
+        help="Networks inside that webhooks may reach as well, also without TLS, as 10.1.0.0/16,fd00::/8.",
+    ),
+    Variable(
+        name="FACEWATCH_APPRISE_SCHEMES",
+        default="none: Apprise is off",
+        help="Schemes that staff may subscribe over Apprise, such as tgram,slack; some reach into the network.",
+    ),
+    Variable(
         name="FACEWATCH_LOG_LEVEL", default="INFO", help="DEBUG, INFO, WARNING or ERROR; to stderr."
     ),
 )

@@ -165,6 +165,10 @@ else:
 EMAIL_TIMEOUT = LEASE_SECONDS / 9
 #: "at_most_once" or "at_least_once": what becomes of a message of which nobody knows whether it arrived.
 MAIL_GUARANTEE = env.str("FACEWATCH_MAIL_GUARANTEE", default="at_most_once")
+#: Networks inside to which webhooks may be sent, and these without TLS; checked by `alerts.checks`.
+WEBHOOK_NETWORKS = env.list("FACEWATCH_WEBHOOK_NETWORKS", default=[])
+#: Schemes of the URLs that Apprise may use; none switches it off.
+APPRISE_SCHEMES = env.list("FACEWATCH_APPRISE_SCHEMES", default=[])
 DEFAULT_FROM_EMAIL = env.str("FACEWATCH_MAIL_FROM", default="Facewatch <facewatch@localhost>")
 
 LANGUAGE_CODE = "en"

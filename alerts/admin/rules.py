@@ -3,10 +3,11 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from alerts import sending
+from alerts import targets, ways, webhooks
 from alerts.models import Subscription, WatchList
 
 #: Days of the week as they are stored.
@@ -75,14 +76,24 @@ class SubscriptionForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         field = self.fields.get("channel")
         if isinstance(field, forms.ChoiceField):
-            offered = sending.CHANNELS
+            offered = ways.offered()
             field.choices = [one for one in Subscription.Channel.choices if one[0] in offered]
 
     def clean(self) -> dict[str, Any]:
         """Refuse hours of which one end is missing."""
         found = super().clean() or self.cleaned_data
         _check_both(self, "quiet_from", "quiet_until")
+        if {"channel", "target", "mode"} <= found.keys():
+            try:
+                # Only staff comes here.
+                targets.check(found["channel"], found["target"], mode=found["mode"])
+            except ValidationError as error:
+                self.add_error(None, error)
         return found
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # of Django's own
+        webhooks.give_secret(self.instance)
 
 
 def _check_both(form: forms.ModelForm, start: str, end: str) -> None:

@@ -15,9 +15,10 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from alerts import deliveries, sending, watch
+from alerts import deliveries, sending, watch, ways
 from alerts.channels import Notice
 from alerts.models import Delivery, Subscription
+from alerts.ways import Way
 from ledger import leases
 from ledger.sweep import sweep
 from tests import make
@@ -259,7 +260,7 @@ def test_a_lost_lease_keeps_a_stalled_worker_from_sending(mailbox: Mailbox) -> N
         delivered(delivery)
         notice = Notice(id=delivery.pk, target=delivery.target, alerts=[delivery.alert])
         with leases.held(stalled):
-            sending.send(stalled, notice, channel="email")
+            sending.send(stalled, notice, channel="email", told=list)
     assert len(mailbox.mails) == 1
     delivery.refresh_from_db()
     assert delivery.stage == "sent"
@@ -355,7 +356,7 @@ class Broken:
 def test_an_unexpected_error_sends_again_only_what_was_not_handed_over(
     monkeypatch: pytest.MonkeyPatch, *, after: bool, stage: str, code: str
 ) -> None:
-    monkeypatch.setitem(sending.CHANNELS, "email", partial(Broken, after=after))
+    monkeypatch.setitem(ways.WAYS, "email", Way(begin=partial(Broken, after=after)))
     delivery = delivered(pending())
     assert (delivery.stage, delivery.error_code) == (stage, code)
     assert delivery.lease_until is None

@@ -8,8 +8,9 @@ import time_machine
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from alerts import deliveries, digests, schedules, sending, watch
+from alerts import deliveries, digests, schedules, watch, ways
 from alerts.models import Alert, Delivery, Digest, Subscription, WatchList
+from alerts.ways import Way
 from ledger import leases
 from ledger.sweep import sweep
 from tests import make
@@ -251,7 +252,7 @@ def test_what_a_dead_sender_left_becomes_unknown_with_its_deliveries() -> None:
 def test_a_digest_that_cannot_be_composed_is_given_back_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sending.CHANNELS, "email", broken)
+    monkeypatch.setitem(ways.WAYS, "email", Way(begin=broken))
     seen(watched(), when=at(9, 20))
     (digest,) = digests.open_due_digests(at(10))
     assert sent(digest).stage == "pending"

@@ -1,0 +1,122 @@
+"""Alerts to programs: signed requests after the Standard Webhooks specification 1.0 (https://www.standardwebhooks.com).
+
+A message says what happened to which alert and where to read it, no name and no picture. It is signed with the
+subscription's secret, and for a day after a change with the one before as well. The same message has the same id each
+time that it is sent, so that a receiver knows a repetition.
+"""
+
+import json
+import secrets
+import threading
+from base64 import b64encode
+from contextlib import suppress
+from datetime import UTC, timedelta
+
+import requests
+from django.conf import settings
+from django.utils import timezone
+from standardwebhooks.webhooks import Webhook as Signer
+
+from alerts.channels import HungUp, Notice, Temporary, Undeliverable, guarded
+from alerts.channels.guarded import Forbidden, Gone, InvalidIPAddress
+from alerts.models import Subscription
+
+#: Seconds before each further attempt, as the specification advises: in all about four days.
+WAITS = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
+#: Seconds for a connection and for each answer, and for all of it together.
+TIMEOUT, LONGEST = (5.0, 10.0), 15.0
+#: Bytes of an answer that are kept for the log.
+LONGEST_ANSWER = 300
+#: For how long a message is also signed with the secret before the one in force.
+OVERLAP = timedelta(days=1)
+#: Answers that are a success: 200 to 299.
+SUCCESS = range(200, 300)
+GONE = 410
+
+
+def new_secret() -> str:
+    """Return a fresh secret: 32 random bytes, as the specification writes them."""
+    return f"whsec_{b64encode(secrets.token_bytes(32)).decode()}"
+
+
+class Webhook:
+    """The channel: one request to one URL."""
+
+    def __init__(self) -> None:
+        self._session = guarded.session(settings.WEBHOOK_NETWORKS, timeout=TIMEOUT)
+        self._url = self._body = ""
+        self._headers: dict[str, str] = {}
+
+    def open(self, notice: Notice) -> None:
+        (delivery,) = notice.deliveries
+        self._url = notice.target
+        self._body = json.dumps(
+            {
+                "type": f"alert.{delivery.kind}",
+                "timestamp": delivery.created_at.astimezone(UTC).isoformat(),
+                "data": {
+                    "id": str(delivery.alert_id),
+                    "url": f"{settings.BASE_URL}/api/v1/alerts/{delivery.alert_id}/",
+                    "historic": delivery.alert.historic,
+                    "event": delivery.event.number if delivery.event else None,
+                },
+            }
+        )
+        self._headers = sign(
+            self._body, message_id=f"msg_{notice.id}", subscription=delivery.subscription
+        )
+
+    def send(self) -> None:
+        # No read stops a server that sends a byte now and then; this does.
+        over = threading.Timer(LONGEST, self._session.hang_up)
+        over.start()
+        try:
+            with self._session.post(
+                self._url, data=self._body.encode(), headers=self._headers, stream=True
+            ) as answer:
+                if self._session.was_hung_up:
+                    raise HungUp("The server took too long to answer.", code="no_answer")
+                self._judge(answer)
+        except (InvalidIPAddress, Forbidden) as error:
+            raise Undeliverable(
+                "Webhooks may not be sent to this address.", code="forbidden_address"
+            ) from error
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+            raise Undeliverable("This is no URL of a webhook.", code="bad_address") from error
+        except (requests.RequestException, OSError) as error:
+            detail = f"The server gave no answer ({type(error).__name__})."
+            raise HungUp(detail, code="no_answer") from error
+        finally:
+            over.cancel()
+
+    def close(self) -> None:
+        with suppress(Exception):
+            self._session.close()
+
+    def _judge(self, answer: requests.Response) -> None:
+        """Raise what an answer means; a redirection is never followed, and is no success."""
+        if answer.status_code in SUCCESS:
+            return
+        text = answer.raw.read(LONGEST_ANSWER, decode_content=False).decode(errors="replace")
+        detail = f"The server answered {answer.status_code}: {text}".rstrip(": ")
+        code = f"http_{answer.status_code}"
+        if answer.status_code == GONE:
+            raise Gone(detail, code=code)
+        raise Temporary(detail, code=code)
+
+
+def sign(body: str, *, message_id: str, subscription: Subscription) -> dict[str, str]:
+    """Return the headers of a message: its id, the time, and a signature for each secret in force."""
+    now = timezone.now()
+    keys = [subscription.secret]
+    changed = subscription.secret_changed_at
+    if subscription.previous_secret and changed and now < changed + OVERLAP:
+        keys.append(subscription.previous_secret)
+    signatures = (Signer(key).sign(msg_id=message_id, timestamp=now, data=body) for key in keys)
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "Facewatch",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }

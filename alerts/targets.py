@@ -1,0 +1,64 @@
+"""What a target may be, by channel, and what of it may be shown."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils.translation import gettext as _
+
+from alerts import ways
+from alerts.channels import Undeliverable, apprise
+from alerts.models import Subscription
+
+Channel, Mode = Subscription.Channel, Subscription.Mode
+
+
+def check(channel: str, target: str, *, mode: str, by: Any = None) -> None:
+    """Raise ValidationError, by field, unless this channel is offered and may tell such a target in this mode.
+
+    `by` is who asks; Apprise is for staff alone, because it speaks to whatever a URL names.
+    """
+    if channel not in ways.offered():
+        raise ValidationError({"channel": _("This server does not offer that channel.")})
+    if channel == Channel.EMAIL:
+        _check(validate_email, target)
+    elif channel == Channel.WEBHOOK:
+        _check(_check_url, target)
+        if mode not in (Mode.INSTANT, Mode.ESCALATION):
+            raise ValidationError({"mode": _("A webhook is told at once.")})
+    elif channel == Channel.APPRISE:
+        if by is not None and not by.is_staff:
+            raise ValidationError({"channel": _("Only staff may subscribe Apprise.")})
+        try:
+            apprise.check_target(target)
+        except Undeliverable as error:
+            raise ValidationError({"target": error.detail}) from error
+
+
+def mask(channel: str, target: str) -> str:
+    """Return a target as everybody may see it: an Apprise URL holds passwords, a webhook's may."""
+    if channel == Channel.APPRISE:
+        return apprise.mask(target)
+    if channel == Channel.WEBHOOK:
+        parts = urlsplit(target)
+        return f"{parts.scheme}://{parts.hostname}/…"
+    return target
+
+
+def _check(validate: Any, target: str) -> None:
+    try:
+        validate(target)
+    except ValidationError as error:
+        raise ValidationError({"target": error.messages}) from error
+
+
+def _check_url(target: str) -> None:
+    try:
+        parts = urlsplit(target)
+        is_fit = parts.scheme in ("http", "https") and parts.hostname and not parts.username
+        _port = parts.port
+    except ValueError:
+        is_fit = False
+    if not is_fit or not target.isprintable() or " " in target:
+        raise ValidationError(_("Give the URL of the receiver, https://…, without a password."))

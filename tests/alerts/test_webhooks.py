@@ -1,0 +1,269 @@
+"""Webhooks: signed, thin, tried for days, and never sent where they must not go."""
+
+import json
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.checks import run_checks
+from django.utils import timezone
+from pytest_django import Settings
+from standardwebhooks.webhooks import Webhook as Verifier
+from standardwebhooks.webhooks import WebhookVerificationError
+
+from alerts import deliveries, watch, webhooks
+from alerts.channels import webhook
+from alerts.models import Delivery, Subscription
+from ledger import leases
+from ledger.sweep import sweep
+from recognition.models import Person
+from tests import make
+from tests.mailbox import Mailbox
+from tests.receiver import Receiver, receiving
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def receiver(settings: Settings) -> Iterator[Receiver]:
+    """A program that receives, on a network that the settings allow."""
+    settings.WEBHOOK_NETWORKS = ["127.0.0.0/8"]
+    settings.BASE_URL = "https://faces.example.org"
+    with receiving() as one:
+        yield one
+
+
+@pytest.fixture
+def ada() -> Person:
+    return make.person("Ada Example")
+
+
+def subscribed(ada: Person, url: str, *, name: str = "Lobby") -> Subscription:
+    """A webhook that hears of a list of Ada."""
+    watchlist = make.watchlist(name, people=(ada,), cooldown_seconds=0)
+    made = make.subscription(watchlist, channel="webhook", target=url)
+    webhooks.give_secret(made)
+    made.save()
+    return made
+
+
+def raised(ada: Person) -> Delivery:
+    """The delivery of a fresh alert."""
+    photo = make.sighting(person=ada, face=make.face()).photo
+    watch.raise_alerts(photo.pk)
+    return Delivery.objects.get(alert__photo=photo)
+
+
+def tried(delivery: Delivery) -> Delivery:
+    """The row after one try."""
+    deliveries.deliver(delivery.pk)
+    delivery.refresh_from_db()
+    return delivery
+
+
+def test_a_message_is_thin_and_signed_as_the_standard_says(ada: Person, receiver: Receiver) -> None:
+    subscription = subscribed(ada, receiver.url)
+    delivery = tried(raised(ada))
+    assert delivery.stage == "sent"
+    ((headers, content),) = receiver.got
+    body = Verifier(subscription.secret).verify(content, headers)
+    assert headers["webhook-id"] == f"msg_{delivery.pk}"
+    assert body == {
+        "type": "alert.raised",
+        "timestamp": body["timestamp"],
+        "data": {
+            "id": str(delivery.alert_id),
+            "url": f"https://faces.example.org/api/v1/alerts/{delivery.alert_id}/",
+            "historic": False,
+            "event": 1,
+        },
+    }
+    assert b"Ada" not in content
+
+
+def test_another_secret_verifies_nothing(ada: Person, receiver: Receiver) -> None:
+    subscribed(ada, receiver.url)
+    tried(raised(ada))
+    ((headers, content),) = receiver.got
+    with pytest.raises(WebhookVerificationError):
+        Verifier(webhook.new_secret()).verify(content, headers)
+
+
+def test_after_a_change_both_secrets_verify_for_a_day(ada: Person, receiver: Receiver) -> None:
+    subscription = subscribed(ada, receiver.url)
+    old, new = subscription.secret, webhooks.rotate(subscription)
+    tried(raised(ada))
+    headers, content = receiver.got[0]
+    for secret in (old, new):
+        assert json.loads(content) == Verifier(secret).verify(content, headers)
+    with time_machine.travel(timezone.now() + timedelta(hours=25)):
+        tried(raised(ada))
+        headers, content = receiver.got[1]
+        Verifier(new).verify(content, headers)
+        with pytest.raises(WebhookVerificationError):
+            Verifier(old).verify(content, headers)
+
+
+@pytest.mark.parametrize("status", [500, 503, 404, 400])
+def test_an_answer_that_is_no_success_is_tried_again(
+    ada: Person, receiver: Receiver, status: int
+) -> None:
+    receiver.status, receiver.body = status, b"sorry"
+    subscribed(ada, receiver.url)
+    delivery = tried(raised(ada))
+    assert (delivery.stage, delivery.error_code) == ("pending", f"http_{status}")
+    assert delivery.error_detail == f"The server answered {status}: sorry"
+
+
+def test_a_redirection_is_not_followed(ada: Person, receiver: Receiver) -> None:
+    receiver.status, receiver.headers = 302, {"Location": f"http://127.0.0.1:{receiver.port}/in"}
+    subscribed(ada, receiver.url)
+    delivery = tried(raised(ada))
+    assert (delivery.stage, delivery.error_code) == ("pending", "http_302")
+    assert len(receiver.got) == 1
+
+
+def test_it_is_tried_for_days_with_the_same_id_and_then_given_up(
+    ada: Person, receiver: Receiver
+) -> None:
+    receiver.status = 500
+    subscribed(ada, receiver.url)
+    delivery = raised(ada)
+    begun = now = timezone.now()
+    with time_machine.travel(now, tick=False) as clock:
+        while tried(delivery).stage == "pending":
+            now = delivery.next_try_at
+            clock.move_to(now - timedelta(seconds=1))
+            tried(delivery)
+            clock.move_to(now)
+    assert delivery.stage == "failed"
+    assert len(receiver.got) == len(webhook.WAITS) + 1
+    assert timedelta(days=3) < now - begun < timedelta(days=5)
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+
+
+def test_410_ends_the_subscription(ada: Person, receiver: Receiver) -> None:
+    receiver.status = 410
+    subscribed(ada, receiver.url)
+    delivery = tried(raised(ada))
+    assert (delivery.stage, delivery.error_code) == ("failed", "http_410")
+    ended = Subscription.objects.get()
+    assert (ended.is_active, "410" in ended.ended_because) == (False, True)
+
+
+@pytest.mark.parametrize("mode", ["hang", "drip"])
+def test_a_receiver_that_is_slow_is_hung_up_on(
+    ada: Person, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setattr(webhook, "LONGEST", 0.3)
+    receiver.mode = mode
+    subscribed(ada, receiver.url)
+    begun = timezone.now()
+    delivery = tried(raised(ada))
+    assert (delivery.stage, delivery.error_code) == ("pending", "no_answer")
+    assert timezone.now() - begun < timedelta(seconds=4)
+
+
+def test_two_that_are_dead_hold_up_no_other_webhook_and_no_mail(
+    ada: Person, receiver: Receiver, mailbox: Mailbox
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        dead = [f"http://127.0.0.1:{taken.getsockname()[1]}/{number}" for number in range(2)]
+    for number, url in enumerate([*dead, receiver.url]):
+        subscribed(ada, url, name=f"List {number}")
+    make.subscription(make.watchlist("Mail", people=(ada,)))
+    watch.raise_alerts(make.sighting(person=ada, face=make.face()).photo_id)
+    rows = Delivery.objects.order_by("subscription__created_at")
+    stages = [tried(delivery).stage for delivery in rows]
+    assert stages == ["pending", "pending", "sent", "sent"]
+
+
+def test_a_message_whose_sender_died_is_sent_again_with_the_same_id(
+    ada: Person, receiver: Receiver
+) -> None:
+    subscribed(ada, receiver.url)
+    delivery = raised(ada)
+    lease = leases.claim(Delivery, delivery.pk, stage="pending")
+    assert lease is not None
+    leases.move(lease, stage="sending")
+    with time_machine.travel(timezone.now() + timedelta(minutes=10)):
+        sweep()
+        assert tried(delivery).stage == "sent"
+    assert receiver.got[0][0]["webhook-id"] == f"msg_{delivery.pk}"
+
+
+class TestForbiddenAddresses:
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "127.0.0.1",
+            "localhost",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "0.0.0.0",  # noqa: S104 (an address to refuse)
+            "10.0.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "[fec0::1]",
+            "[fe80::1]",
+            "[fc00::1]",
+            "[64:ff9b::7f00:1]",
+        ],
+    )
+    def test_an_address_inside_is_never_connected_to(
+        self, ada: Person, settings: Settings, host: str
+    ) -> None:
+        settings.WEBHOOK_NETWORKS = []
+        with receiving() as inside:
+            subscribed(ada, f"https://{host}:{inside.port}/")
+            delivery = tried(raised(ada))
+            assert (delivery.stage, delivery.error_code) == ("failed", "forbidden_address")
+            assert inside.got == []
+
+    def test_a_name_is_resolved_once_and_that_address_is_connected_to(
+        self, ada: Person, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # A name that is public when it is checked, and inside when it is asked for again.
+        settings.WEBHOOK_NETWORKS = []
+        answers = iter(["192.0.2.1", "127.0.0.1"])
+        asked: list[Any] = []
+        real = socket.getaddrinfo
+
+        def resolve(host: Any, port: Any, *args: Any, **options: Any) -> Any:
+            if host == "rebinding.example":
+                asked.append(host)
+                host = next(answers)
+            return real(host, port, *args, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        with receiving() as inside:
+            subscribed(ada, f"https://rebinding.example:{inside.port}/")
+            tried(raised(ada))
+            assert inside.got == []
+        assert len(asked) == 1
+
+    def test_a_public_address_is_spoken_to_in_tls_alone(
+        self, ada: Person, settings: Settings
+    ) -> None:
+        settings.WEBHOOK_NETWORKS = []
+        subscribed(ada, "http://93.184.215.14:9/")
+        assert tried(raised(ada)).error_code == "forbidden_address"
+
+    def test_a_proxy_of_this_machine_is_not_used(
+        self, ada: Person, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        subscribed(ada, receiver.url)
+        assert tried(raised(ada)).stage == "sent"
+
+    def test_networks_that_are_none_are_refused_before_anything_starts(
+        self, settings: Settings
+    ) -> None:
+        settings.WEBHOOK_NETWORKS = ["10.0.0.0/8", "inside"]
+        assert [error.id for error in run_checks()] == ["alerts.E002"]
