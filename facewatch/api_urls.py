@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from alerts.api import AlertViewSet, SubscriptionViewSet, WatchListViewSet
 from alerts.outgoing_api import DeliveryViewSet, DigestViewSet
+from facewatch.alert_stream import AlertStreamView
 from facewatch.tokens import TokenView
 from ledger.api import PauseView
 from recognition.api import FaceViewSet, PhotoViewSet, QueueView, SearchView
@@ -31,6 +32,7 @@ router.register("deliveries", DeliveryViewSet, basename="delivery")
 router.register("digests", DigestViewSet, basename="digest")
 
 urlpatterns = [
+    path("alerts/stream/", AlertStreamView.as_view(), name="alert-stream"),
     *router.urls,
     path("search/", SearchView.as_view(), name="search"),
     path("queue/", QueueView.as_view(), name="queue"),

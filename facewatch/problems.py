@@ -51,6 +51,7 @@ TITLES = {
     "no_worker": "No worker answered in time",
     "not_authenticated": "Who you are is not known",
     "not_ended": "It was sent, or will be",
+    "too_many_streams": "Too many streams are open",
     "not_signed": "This channel is not signed",
     "not_failed": "The photo has not failed",
     "not_found": "There is no such thing",

@@ -1,4 +1,4 @@
-"""Server-sent events: an open page is told that something changed, as long as there are threads to spare.
+"""Server-sent events: open pages and programs are told what happens, as long as there are threads to spare.
 
 Each stream holds a thread of the web server, so only MOST_STREAMS are open at once; a page beyond that asks again and
 again instead, with an ETag. A stream ends by itself after LIFETIME, and the browser opens the next one: so a connection
@@ -33,15 +33,24 @@ _lock = threading.Lock()
 _open: dict[tuple[object, str], "Stream"] = {}
 
 
+#: Returns messages to send, ready as bytes, or None when there is nobody to send them to any more.
+News: TypeAlias = Callable[[], list[bytes] | None]
+
+
 def open_stream(look: Look, *, owner: object, page: str) -> "Stream | None":
-    """Return a stream of what `look` returns, or None if too many are open.
+    """Return a stream of what `look` returns: first all versions, then those that changed; else as `open_feed`."""
+    return open_feed(_Changes(look), owner=owner, page=page)
+
+
+def open_feed(news: News, *, owner: object, page: str) -> "Stream | None":
+    """Return a stream of messages, or None if too many are open.
 
     It takes the place of the one that the same page of the same owner had. The caller has it iterated or closed.
     """
     with _lock:
         older = _open.pop((owner, page), None)
         full = len(_open) >= MOST_STREAMS or sum(one == owner for one, _ in _open) >= MOST_OF_ONE
-        stream = None if full else Stream(look, key=(owner, page))
+        stream = None if full else Stream(news, key=(owner, page))
         if stream:
             _open[owner, page] = stream
     if older:
@@ -84,11 +93,27 @@ def count() -> int:
         return len(_open)
 
 
-class Stream:
-    """The body of one answer: first all versions, then those that changed. Closing it twice does nothing more."""
+class _Changes:
+    """The versions that differ from those that were sent before."""
 
-    def __init__(self, look: Look, *, key: tuple[object, str]) -> None:
+    def __init__(self, look: Look) -> None:
         self._look = look
+        self._shown: dict[str, str] = {}
+
+    def __call__(self) -> list[bytes] | None:
+        seen = self._look()
+        if seen is None:
+            return None
+        news = {topic: now for topic, now in seen.items() if self._shown.get(topic) != now}
+        self._shown |= news
+        return [f"data: {json.dumps(news)}\n\n".encode()] if news else []
+
+
+class Stream:
+    """The body of one answer. Closing it twice does nothing more."""
+
+    def __init__(self, news: News, *, key: tuple[object, str]) -> None:
+        self._news = news
         self._key = key
         self._closed = threading.Event()
         self._events = self._run()
@@ -111,21 +136,16 @@ class Stream:
                 del _open[self._key]
 
     def _run(self) -> Iterator[bytes]:
-        shown: dict[str, str] = {}
         ends_at = time.monotonic() + LIFETIME
         beat_at = 0.0
         yield f"retry: {RETRY_SECONDS * 1000:.0f}\n\n".encode()
         while (now := time.monotonic()) < ends_at and not self._closed.is_set():
-            seen = self._look()
-            if seen is None:
+            news = self._news()
+            if news is None:
                 return
-            news = {
-                topic: version for topic, version in seen.items() if shown.get(topic) != version
-            }
             if news:
-                shown |= news
                 beat_at = now + BEAT_SECONDS
-                yield f"data: {json.dumps(news)}\n\n".encode()
+                yield b"".join(news)
             elif now >= beat_at:
                 beat_at = now + BEAT_SECONDS
                 yield b":\n\n"

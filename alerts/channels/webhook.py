@@ -10,13 +10,14 @@ import secrets
 import threading
 from base64 import b64encode
 from contextlib import suppress
-from datetime import UTC, timedelta
+from datetime import timedelta
 
 import requests
 from django.conf import settings
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook as Signer
 
+from alerts import feed
 from alerts.channels import HungUp, Notice, Temporary, Undeliverable, guarded
 from alerts.channels.guarded import Forbidden, Gone, InvalidIPAddress
 from alerts.models import Subscription
@@ -51,16 +52,7 @@ class Webhook:
         (delivery,) = notice.deliveries
         self._url = notice.target
         self._body = json.dumps(
-            {
-                "type": f"alert.{delivery.kind}",
-                "timestamp": delivery.created_at.astimezone(UTC).isoformat(),
-                "data": {
-                    "id": str(delivery.alert_id),
-                    "url": f"{settings.BASE_URL}/api/v1/alerts/{delivery.alert_id}/",
-                    "historic": delivery.alert.historic,
-                    "event": delivery.event.number if delivery.event else None,
-                },
-            }
+            feed.describe(delivery.alert, event=delivery.event, kind=delivery.kind)
         )
         self._headers = sign(
             self._body, message_id=f"msg_{notice.id}", subscription=delivery.subscription
