@@ -2,7 +2,7 @@
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery, UUIDField
 
-from alerts.models import Alert
+from alerts.models import Alert, Rejection
 from recognition.models import KnownFace
 
 
@@ -22,6 +22,15 @@ def with_evidence(alerts: "QuerySet[Alert]") -> "QuerySet[Alert]":
         )
         .defer("face__landmarks")
         .annotate(known_face_id=Subquery(best.values("face_id")[:1], output_field=UUIDField()))
+    )
+
+
+def with_best_face(found: "QuerySet[Rejection]") -> "QuerySet[Rejection]":
+    """Return the rejections with all that is shown of them, and `known_face_id` as above, in one query."""
+    known = Q(person=OuterRef("person")) | Q(person=OuterRef("person__merged_into"))
+    best = KnownFace.objects.filter(known).order_by("-face__quality", "pk")
+    return found.select_related("person", "created_by").annotate(
+        known_face_id=Subquery(best.values("face_id")[:1], output_field=UUIDField())
     )
 
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from alerts import explaining, targets, watch, ways
 from alerts.channels import letters
-from alerts.models import Alert, Delivery, Digest, Outgoing, Subscription, WatchList
+from alerts.models import Alert, Delivery, Digest, Outgoing, Rejection, Subscription, WatchList
 from recognition.people import known_people
 from recognition.serializers import FaceLink, PersonName, PhotoLink
 
@@ -135,6 +135,20 @@ class VerdictSerializer(serializers.Serializer[Any]):
 
     status = serializers.ChoiceField(choices=Alert.Status.choices)
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=2000)
+
+
+class RejectionSerializer(serializers.ModelSerializer[Rejection]):
+    """A face that is not a person, as a reviewer said: it hides what looks more like it than like the person."""
+
+    person = PersonName()
+    face = FaceLink()
+
+    class Meta:
+        model = Rejection
+        fields = [
+            *("id", "person", "face", "alert", "hits", "last_hit_at", "created_at", "expires_at")
+        ]
+        read_only_fields = fields
 
 
 class FailureSerializer(serializers.Serializer[Any]):

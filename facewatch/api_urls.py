@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from alerts.api import AlertViewSet, SubscriptionViewSet, WatchListViewSet
 from alerts.outgoing_api import DeliveryViewSet, DigestViewSet
+from alerts.rejection_api import RejectionViewSet
 from facewatch.alert_stream import AlertStreamView
 from facewatch.tokens import TokenView
 from ledger.api import PauseView
@@ -28,6 +29,7 @@ router.register("people", PersonViewSet, basename="person")
 router.register("watchlists", WatchListViewSet, basename="watchlist")
 router.register("subscriptions", SubscriptionViewSet, basename="subscription")
 router.register("alerts", AlertViewSet, basename="alert")
+router.register("rejections", RejectionViewSet, basename="rejection")
 router.register("deliveries", DeliveryViewSet, basename="delivery")
 router.register("digests", DigestViewSet, basename="digest")
 

@@ -122,7 +122,7 @@ def addresses(db: None, operator: Any) -> list[str]:
     return [
         *("/", "/upload/", "/photos/", "/photos/?stage=failed&source=gate+2&faces=with"),
         *(f"/photos/{photo.pk}/" for photo in (face.photo, waiting, failed)),
-        *("/alerts/", "/alerts/all/", f"/alerts/{alert.pk}/"),
+        *("/alerts/", "/alerts/all/", "/alerts/rejections/", f"/alerts/{alert.pk}/"),
         "/queue/",
         *("/people/", "/people/add/", f"/people/{person.pk}/", f"/people/{person.pk}/merge/"),
     ]
