@@ -113,7 +113,7 @@ class AlertViewSet(
     """Alerts, with their evidence and what operators made of them."""
 
     lookup_value_converter = "uuid"
-    queryset = Alert.objects.select_related(
+    queryset = Alert.objects.filter(watchlist__is_canary=False).select_related(
         *("person", "rival", "watchlist", "photo", "face", "best_face", "reviewed_by")
     )
     serializer_class = AlertSerializer

@@ -35,5 +35,5 @@ def with_best_face(found: "QuerySet[Rejection]") -> "QuerySet[Rejection]":
 
 
 def open_alerts() -> "QuerySet[Alert]":
-    """Return the alerts that nobody has judged yet."""
-    return Alert.objects.filter(status=Alert.Status.OPEN)
+    """Return the alerts that nobody has judged yet; the canary's are for nobody to judge."""
+    return Alert.objects.filter(status=Alert.Status.OPEN, watchlist__is_canary=False)

@@ -34,7 +34,9 @@ def newest() -> int:
 
 def after(number: int) -> list[Event]:
     """Return the events after a number, oldest first, MOST_READ at the most; one query."""
-    events = Event.objects.filter(number__gt=number).select_related("alert")
+    events = Event.objects.filter(
+        number__gt=number, alert__watchlist__is_canary=False
+    ).select_related("alert")
     return list(events.order_by("number")[:MOST_READ])
 
 

@@ -40,7 +40,7 @@ def alert_list(request: HttpRequest) -> HttpResponse:
     """List the alerts, newest first."""
     form = AlertFilter(request.GET)
     chosen = form.chosen()
-    found = browsing.with_evidence(Alert.objects.filter(chosen))
+    found = browsing.with_evidence(Alert.objects.filter(chosen, watchlist__is_canary=False))
     page = keyset.newest_first(found, before=request.GET.get("before", ""), size=PAGE_SIZE)
     context = {
         "form": form,

@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _lazy
 
-from alerts import checks, deliveries, digests, tasks
+from alerts import canary, checks, deliveries, digests, tasks
 from alerts.models import Delivery, Digest, Outgoing
 from ledger import exhibits, kinds
 from ledger.exhibits import Exhibit, Remedy
@@ -50,6 +50,7 @@ kinds.register(model=Digest, stage=Stage.PENDING, task=tasks.send_digest, name=_
 kinds.CHORES["deliveries of unknown end"] = deliveries.give_up_the_expired
 kinds.CHORES["digests of unknown end"] = digests.give_up_the_expired
 kinds.CHORES["deliveries settled with their digest"] = digests.bring_along
+kinds.CHORES["canaries that came to an end"] = canary.keep
 photo_recognised.connect(tasks.hear_of_photo, dispatch_uid="alerts")
 exhibits.register(
     Exhibit(

@@ -172,6 +172,21 @@ VARIABLES: tuple[Variable, ...] = (
         help="Schemes that staff may subscribe over Apprise, such as tgram,slack; some reach into the network.",
     ),
     Variable(
+        name="FACEWATCH_CANARY_MINUTES",
+        default="0: off",
+        help="Minutes between two canaries: drawn faces that must come through recognition, alert and delivery.",
+    ),
+    Variable(
+        name="FACEWATCH_CANARY_SECONDS",
+        default="300",
+        help="Seconds until a canary is late, which is logged, shown on the front page, and mailed.",
+    ),
+    Variable(
+        name="FACEWATCH_OPERATORS",
+        default="none",
+        help="E-mail addresses, with commas between them, that are told when a canary is late.",
+    ),
+    Variable(
         name="FACEWATCH_LOG_LEVEL", default="INFO", help="DEBUG, INFO, WARNING or ERROR; to stderr."
     ),
 )

@@ -165,6 +165,10 @@ else:
 EMAIL_TIMEOUT = LEASE_SECONDS / 9
 #: "at_most_once" or "at_least_once": what becomes of a message of which nobody knows whether it arrived.
 MAIL_GUARANTEE = env.str("FACEWATCH_MAIL_GUARANTEE", default="at_most_once")
+#: Minutes between two canaries, 0 for none; seconds until one is late; and whom that is mailed to.
+CANARY_MINUTES = env.int("FACEWATCH_CANARY_MINUTES", default=0)
+CANARY_SECONDS = env.int("FACEWATCH_CANARY_SECONDS", default=300)
+OPERATORS = env.list("FACEWATCH_OPERATORS", default=[])
 #: Networks inside to which webhooks may be sent, and these without TLS; checked by `alerts.checks`.
 WEBHOOK_NETWORKS = env.list("FACEWATCH_WEBHOOK_NETWORKS", default=[])
 #: Schemes of the URLs that Apprise may use; none switches it off.

@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from alerts import browsing as alert_browsing
+from alerts import canary
 from alerts import live as alerts_live
 from facewatch import live, streams
 from ledger import backlog, pauses, workers
@@ -123,6 +124,7 @@ def _pipeline(user: Any) -> dict[str, Any]:
         "done_per_minute": state["done_per_minute"],
         "eta_minutes": math.ceil((state["eta_seconds"] or 0) / 60),
         "paused": pauses.paused(),
+        "canary": canary.late(),
         "queue_version": queue_live.queue(user),
     }
 

@@ -1,5 +1,6 @@
 """Who is looked for, who must hear of it, and what was told: alerts → events → deliveries → digests, one way."""
 
+from alerts.models.canary import CanaryRun
 from alerts.models.incidents import (
     NOT_THIS_PERSON,
     Alert,
@@ -15,6 +16,7 @@ __all__ = [
     "NOT_THIS_PERSON",
     "Alert",
     "Appearance",
+    "CanaryRun",
     "Delivery",
     "Digest",
     "Event",

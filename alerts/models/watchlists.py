@@ -134,6 +134,7 @@ class WatchList(models.Model):
         _("expires"), null=True, blank=True, help_text=_("From then on it raises no alert.")
     )
     is_active = models.BooleanField(_("active"), default=True)
+    is_canary = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
