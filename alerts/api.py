@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from alerts import review, tasks, webhooks
+from alerts import lists, review, tasks, webhooks
 from alerts.filters import AlertFilter, SubscriptionFilter
 from alerts.models import Alert, Subscription, WatchList
 from alerts.serializers import (
@@ -60,12 +60,14 @@ class WatchListViewSet(viewsets.ModelViewSet[WatchList]):
     def _store(self, watchlist: Any, serializer: "BaseSerializer[WatchList]") -> None:
         fields = dict(serializer.validated_data)
         people = fields.pop("people", None)
+        before = lists.state_of(watchlist)
         for name, value in fields.items():
             setattr(watchlist, name, value)
         with transaction.atomic():
             watchlist.save()
             if people is not None:
                 watchlist.people.set(people)
+            lists.look_back(watchlist, since=before)
         serializer.instance = WatchList.objects.get(pk=watchlist.pk)
 
 

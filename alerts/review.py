@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from alerts import events, rejections
 from alerts.models import NOT_THIS_PERSON, Alert, Delivery, Event
+from recognition import lookback
+from recognition.models import LookBack
 
 
 class StaleAlert(Exception):
@@ -39,6 +41,9 @@ def decide(alert: Alert, *, status: str, reason: str = "", by: Any, version: int
             rejections.reject(alert, by=by)
         else:
             rejections.undo_of(alert)
+        if before == Alert.Status.DISMISSED and status == Alert.Status.CONFIRMED and alert.person:
+            # What that dismissal hid may be them as well.
+            lookback.request(alert.person, why=LookBack.Why.CORRECTED)
         return _publish(alert, before=before)
 
 

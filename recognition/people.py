@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from recognition import engine as engines
-from recognition import gallery, photos
-from recognition.models import Face, KnownFace, Merge, Person, Photo
+from recognition import gallery, lookback, photos
+from recognition.models import Face, KnownFace, LookBack, Merge, Person, Photo
 
 
 class CannotMerge(Exception):
@@ -60,6 +60,7 @@ def enrol_face(face: Face, *, person: Person) -> Enrolled:
             known = KnownFace.objects.create(
                 person_id=person_id, face_id=face.pk, revision=revision
             )
+            lookback.request(person, why=LookBack.Why.ENROLLED)
             return Enrolled(known_face=known, created=True)
         if known.person_id != person_id:
             text = _("The face is known as %(name)s already; forget that first.")
@@ -121,6 +122,7 @@ def merge(person: Person, *, into: Person, by: Any = None) -> Merge:
         moved.update(person=into, revision=revision)
         brought.update(merged_into=into)
         Person.objects.filter(pk=person.pk).update(merged_into=into)
+        lookback.request(into, why=LookBack.Why.ENROLLED)
     person.merged_into = into
     return done
 

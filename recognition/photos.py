@@ -15,12 +15,12 @@ from django.utils import timezone
 
 from ledger import crashpoints, leases, turns
 from ledger.intake import DiskFull, Refused
-from recognition import admission, chips, gallery, matching
+from recognition import admission, chips, gallery, lookback, matching, sightings
 from recognition import engine as engines
 from recognition.engine import Detection, Engine, Picture
 from recognition.events import photo_recognised
 from recognition.gallery import Gallery
-from recognition.models import Embedding, Face, KnownFace, Person, Photo, Sighting
+from recognition.models import Embedding, Face, KnownFace, LookBack, Person, Photo, Sighting
 
 #: JPEG quality of the picture that is shown, and of the small one; faces are never read from them.
 PICTURE_QUALITY, THUMBNAIL_QUALITY = 90, 80
@@ -378,27 +378,11 @@ def _store_sightings(
 ) -> None:
     """Commit the outcome of an upload, leaving out people who were deleted meanwhile."""
     photo = lease.row
-    # A camera whose clock is ahead must not be the last to have seen somebody until then.
-    seen_at = min(photo.captured_at or photo.created_at, photo.created_at)
     with transaction.atomic():
         leases.finish(lease, stage=Photo.Stage.DONE)
         Embedding.objects.bulk_create(embeddings)
-        wanted = {match.person_id for match in matches}
-        people = Person.objects.select_for_update().filter(pk__in=wanted)
-        alive = set(people.values_list("pk", flat=True))
-        Sighting.objects.bulk_create(
-            Sighting(
-                photo=photo,
-                face=embeddings[match.face].face,
-                person_id=match.person_id,
-                distance=match.distance,
-                rank=match.rank,
-                margin=match.margin,
-                seen_at=seen_at,
-            )
-            for match in matches
-            if match.person_id in alive
-        )
+        faces = [embedding.face for embedding in embeddings]
+        Sighting.objects.bulk_create(sightings.build(photo, faces, matches))
         crashpoints.reach("photo: sightings stored, not committed")
 
 
@@ -414,6 +398,7 @@ def _store_enrolment(lease: leases.Lease[Photo], embeddings: list[Embedding]) ->
             face=embeddings[0].face,
             revision=revision,
         )
+        lookback.request(person, why=LookBack.Why.ENROLLED)
         crashpoints.reach("photo: known face stored, not committed")
 
 

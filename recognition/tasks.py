@@ -1,7 +1,7 @@
 """The wake-ups of recognition: losing one or running it twice changes nothing."""
 
 from ledger.queues import BULK, DETECT, RECOGNISE, SEARCH, huey, wake
-from recognition import batches, loaded, photos, searches
+from recognition import batches, loaded, lookback, photos, searches
 from recognition.models import Batch, Photo, Search
 
 
@@ -45,6 +45,13 @@ def take_photos(batch_id: str) -> None:
     """Wake-up for one archive that is to be taken in: for a slice of it, and then for the next one."""
     if batches.take_photos(batch_id, then=wake_photo):
         wake(take_photos, batch_id)
+
+
+@huey.task(priority=BULK)
+def look_back(look_id: str) -> None:
+    """Wake-up for one look back: for a slice of it, and then for the next one."""
+    if lookback.look_back(look_id, engine=loaded.engine(), known=loaded.known()):
+        wake(look_back, look_id)
 
 
 def wake_batch(batch: Batch) -> None:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from ledger import exhibits, kinds
 from ledger.exhibits import Exhibit, Remedy
 from recognition import batches, checks, orphans, photos, searches, tasks
-from recognition.models import Batch, Photo, Search
+from recognition.models import Batch, LookBack, Photo, Search
 
 __all__ = ["checks"]
 
@@ -36,6 +36,13 @@ def archive_address(pk: Any, user: Any) -> str:
     return reverse("admin:recognition_batch", args=[pk]) if user.is_staff else ""
 
 
+def look_address(pk: Any, user: Any) -> str:
+    """Return the address of the page of the person who is looked for, if the user may see people."""
+    person = LookBack.objects.filter(pk=pk).values_list("person", flat=True).first()
+    may_look = person is not None and user.has_perm("recognition.view_person")
+    return reverse("recognition:person", args=[person]) if may_look else ""
+
+
 for _stage, _task in tasks.NEXT_TASK.items():
     kinds.register(model=Photo, stage=_stage, task=_task, name=NAMES[_stage])
 kinds.register(
@@ -43,6 +50,12 @@ kinds.register(
 )
 kinds.register(
     model=Batch, stage=Batch.Stage.TAKING, task=tasks.take_photos, name=_lazy("Archives")
+)
+kinds.register(
+    model=LookBack,
+    stage=LookBack.Stage.WAITING,
+    task=tasks.look_back,
+    name=_lazy("Looking back"),
 )
 kinds.CHORES["photos published"] = photos.publish_the_unheard
 kinds.CHORES["searches forgotten"] = searches.forget_the_unheard
@@ -71,6 +84,18 @@ exhibits.register(
         row_name=str,
         row_address=archive_address,
         remedy=Remedy(permission="recognition.add_person"),
+    )
+)
+exhibits.register(
+    Exhibit(
+        model=LookBack,
+        title=_lazy("Looks back"),
+        done=LookBack.Stage.DONE,
+        bad=(LookBack.Stage.FAILED,),
+        rows=LookBack.objects.all,
+        row_name=lambda look: look.person.name,
+        row_address=look_address,
+        remedy=Remedy(permission="recognition.change_person"),
     )
 )
 exhibits.register(

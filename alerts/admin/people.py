@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from alerts import lists
 from alerts.models import Alert, WatchList
 from recognition.admin import PersonAdmin, removal
 from recognition.admin.people import PersonForm
@@ -74,7 +75,7 @@ class WatchedPersonAdmin(PersonAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
         super().save_related(request, form, formsets, change)
         if "watchlists" in form.cleaned_data:
-            form.instance.watchlists.set(form.cleaned_data["watchlists"])
+            lists.set_lists(form.instance, form.cleaned_data["watchlists"])
 
     def _may_choose(self, request: HttpRequest) -> bool:
         return request.user.has_perm("alerts.change_watchlist")

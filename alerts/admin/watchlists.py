@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
-from alerts import watch
+from alerts import lists, watch
 from alerts.admin.rules import SubscriptionForm, WatchListForm
 from alerts.models import Alert, Delivery, Subscription, WatchList
 from recognition import engine as engines
@@ -51,10 +51,14 @@ def switch_off(modeladmin: Any, request: HttpRequest, queryset: "QuerySet[Any]")
 
 def _switch(modeladmin: Any, request: HttpRequest, queryset: "QuerySet[Any]", *, on: bool) -> None:
     changed = list(queryset.filter(is_active=not on))
+    before = [lists.state_of(one) for one in changed if isinstance(one, WatchList)]
     queryset.model._default_manager.filter(pk__in=[one.pk for one in changed]).update(is_active=on)
     text = _("Switched on.") if on else _("Switched off.")
     for one in changed:
+        one.is_active = on
         modeladmin.log_change(request, one, text)
+    for one, state in zip(changed, before, strict=False):
+        lists.look_back(one, since=state)
     told = (
         ngettext("%d was switched on.", "%d were switched on.", len(changed))
         if on
@@ -162,6 +166,22 @@ class WatchListAdmin(admin.ModelAdmin):
             )
         facts["own"] = watch.threshold_of(watchlist, engine=engine)
         return _("%(own)g (%(engine)s: %(recommended)g recommended)") % facts
+
+    def save_model(self, request: HttpRequest, obj: WatchList, form: Any, change: Any) -> None:
+        """Store the list, and remember what it was like."""
+        form.state_before = lists.state_of(obj)
+        super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
+        """Store its people, and have stored faces looked through for those whom the changes concern."""
+        super().save_related(request, form, formsets, change)
+        if count := lists.look_back(form.instance, since=form.state_before):
+            text = ngettext(
+                "Stored photos are looked through for %d person.",
+                "Stored photos are looked through for %d people.",
+                count,
+            )
+            messages.info(request, text % count)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         return removal.describe(WatchList, objs)

@@ -12,6 +12,6 @@ THRESHOLDS = {
         candidate=0.6, alert=0.42, fpir=0.0045, fnir=0.156, certain=0.33, ambiguous=0.03
     ),
     "opencv": Thresholds(
-        candidate=0.637, alert=0.53, fpir=0.0040, fnir=0.0070, certain=0.40, ambiguous=0.05
+        candidate=0.637, alert=0.53, fpir=0.0040, fnir=0.0070, certain=0.45, ambiguous=0.15
     ),
 }

@@ -1,90 +1,17 @@
-"""What is stored of photos, faces and known people. Data goes one way: photo → faces → sightings."""
+"""Photos, their faces, and who these may be: photo → faces → sightings, one way."""
 
 import uuid
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
 from django.conf import settings
-from django.core.validators import MinLengthValidator
 from django.db import models
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models import Work
 from recognition.engine import MINIMUM_FOR_ENROLMENT
-
-
-class EmbeddingField(models.BinaryField):
-    """One embedding, (D,) float32, stored as its bytes (little-endian, 4 D of them)."""
-
-    def from_db_value(
-        self, value: bytes | None, expression: object, connection: object
-    ) -> npt.NDArray[np.float32] | None:
-        return None if value is None else np.frombuffer(value, dtype="<f4")
-
-    def get_db_prep_value(
-        self,
-        value: object,
-        connection: BaseDatabaseWrapper,
-        prepared: bool = False,  # noqa: FBT001, FBT002 (Django's signature)
-    ) -> object:
-        if isinstance(value, np.ndarray):
-            value = value.astype("<f4").tobytes()
-        return super().get_db_prep_value(value, connection, prepared)
-
-
-class Person(models.Model):
-    """Someone whom staff want to find. One that was merged into another stays, and stands for the other."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(_("name"), max_length=200, validators=[MinLengthValidator(1)])
-    notes = models.TextField(_("notes"), blank=True)
-    merged_into = models.ForeignKey(
-        "self", models.SET_NULL, null=True, blank=True, editable=False, related_name="merged"
-    )
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("person")
-        verbose_name_plural = _("people")
-        ordering = ("name", "id")
-        indexes: ClassVar = [models.Index(fields=["name", "id"], name="person_by_name")]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Merge(models.Model):
-    """That a person was made one with another, and what moved thereby, so that it can be undone."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    person = models.ForeignKey(Person, models.CASCADE, related_name="merges")
-    into = models.ForeignKey(Person, models.CASCADE, related_name="merges_taken_in")
-    merged_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
-    )
-    merged_at = models.DateTimeField(default=timezone.now)
-    undone_at = models.DateTimeField(null=True)
-    known_faces = models.JSONField(help_text=_("The ids of the known faces that moved."))
-    people = models.JSONField(
-        help_text=_("The ids of the people who were merged into the person before.")
-    )
-
-    class Meta:
-        verbose_name = _("merge")
-        verbose_name_plural = _("merges")
-        ordering = ("-merged_at", "-id")
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["person"], condition=Q(undone_at=None), name="merge_once_until_undone"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"merge {str(self.id)[:8]}"
+from recognition.models.people import Person
 
 
 class Photo(Work):
@@ -268,53 +195,6 @@ class Face(models.Model):
         return f"photos/{str(self.photo_id)[:2]}/{self.photo_id}/{self.id}.png"
 
 
-class Embedding(models.Model):
-    """A face as numbers, in a narrow table of its own so that millions are read fast."""
-
-    face = models.OneToOneField(Face, models.CASCADE, primary_key=True, related_name="embedding")
-    engine = models.CharField(max_length=40)
-    vector = EmbeddingField()
-
-    def __str__(self) -> str:
-        return f"{self.engine} embedding of face {self.face_id}"
-
-
-class KnownFace(models.Model):
-    """An enrolled face: one by which a person is known. `revision` orders all changes of the gallery."""
-
-    person = models.ForeignKey(Person, models.CASCADE, related_name="known_faces")
-    face = models.OneToOneField(Face, models.CASCADE, related_name="known_as")
-    revision = models.BigIntegerField(db_index=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("known face")
-        verbose_name_plural = _("known faces")
-        ordering = ("created_at", "id")
-
-    def __str__(self) -> str:
-        return f"known face {self.pk}"
-
-
-class Tombstone(models.Model):
-    """The trace of a known face that was taken out of the gallery, for workers that still hold it."""
-
-    known_face_id = models.BigIntegerField()
-    revision = models.BigIntegerField(db_index=True)
-
-    def __str__(self) -> str:
-        return f"known face {self.known_face_id}, gone"
-
-
-class GalleryState(models.Model):
-    """One row: the number of the gallery's newest change. Its row lock puts writers in order."""
-
-    revision = models.BigIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return f"revision {self.revision}"
-
-
 class Sighting(models.Model):
     """A known person as a candidate for a face; rank 1 is the nearest. A person stands at most once in a photo."""
 
@@ -368,90 +248,3 @@ class Search(Work):
 
     def __str__(self) -> str:
         return f"search {str(self.id)[:8]}"
-
-
-class Batch(Work):
-    """An archive of photos, a folder for each person, on its way to becoming enrolments."""
-
-    class Stage(models.TextChoices):
-        PREVIEW = "preview", _("to be looked through")
-        TAKING = "taking", _("being taken in")
-        DONE = "done", _("done")
-        STOPPED = "stopped", _("stopped")
-        FAILED = "failed", _("failed")
-
-    OPEN_STAGES = (Stage.TAKING,)
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="batches", editable=False
-    )
-    name = models.CharField(_("file"), max_length=200)
-    bytes = models.PositiveBigIntegerField(editable=False)
-    archive = models.FileField(
-        max_length=200, blank=True, help_text=_("Kept until it is taken in or thrown away.")
-    )
-    confirmed_at = models.DateTimeField(_("confirmed"), null=True, editable=False)
-
-    class Meta:
-        verbose_name = _("archive")
-        verbose_name_plural = _("archives")
-        ordering = ("-created_at", "-id")
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(stage__in=["preview", "taking", "done", "stopped", "failed"]),
-                name="batch_stage",
-            ),
-        ]
-        indexes: ClassVar = [
-            models.Index(
-                fields=["stage", "next_try_at"],
-                condition=Q(stage="taking"),
-                name="batch_unfinished",
-            ),
-            models.Index(fields=["finished_at"], name="batch_finished"),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def stage_name(self) -> str:
-        """The stage in words."""
-        return str(self.Stage(self.stage).label)
-
-
-class BatchEntry(models.Model):
-    """One file of an archive, and what became of it.
-
-    `outcome` is empty while it waits, `stored` or `known` (the same bytes were there) once it has a photo, and the code
-    of what keeps it from becoming one otherwise.
-    """
-
-    STORED, KNOWN = "stored", "known"
-
-    batch = models.ForeignKey(Batch, models.CASCADE, related_name="entries")
-    index = models.PositiveIntegerField(help_text=_("Place in the archive's directory."))
-    path = models.TextField(help_text=_("As the archive has it."))
-    name = models.CharField(
-        max_length=200, blank=True, help_text=_("Of the person whom the folder names.")
-    )
-    bytes = models.PositiveBigIntegerField()
-    person = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="+")
-    photo = models.ForeignKey(Photo, models.SET_NULL, null=True, related_name="+")
-    outcome = models.CharField(max_length=40, blank=True)
-    detail = models.TextField(blank=True)
-
-    class Meta:
-        verbose_name = _("file of an archive")
-        verbose_name_plural = _("files of archives")
-        ordering = ("batch", "index")
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["batch", "index"], name="entry_once_per_place"),
-        ]
-        indexes: ClassVar = [
-            models.Index(fields=["batch", "outcome", "index"], name="entry_by_outcome"),
-        ]
-
-    def __str__(self) -> str:
-        return self.path
