@@ -101,7 +101,7 @@ def main(count: int, *, console: Console) -> bool:
     reading = statistics.median(part for _, part, _ in runs)
     found = {hits for *_, hits in runs}
     table = Table("figure", "value", title=machine.describe(), title_justify="left")
-    planted = sum(min(HITS, min(50_000, count - start)) for start in range(0, count, 50_000))
+    planted = sum(min(HITS, 50_000, count - start) for start in range(0, count, 50_000))
     rows = {
         "stored faces": f"{count:,}",
         "look-alikes planted, and found": f"{planted:,}, {'/'.join(f'{one:,}' for one in sorted(found))}",

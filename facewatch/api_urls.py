@@ -10,6 +10,7 @@ from facewatch.alert_stream import AlertStreamView
 from facewatch.tokens import TokenView
 from ledger.api import PauseView
 from recognition.api import FaceViewSet, PhotoViewSet, QueueView, SearchView
+from recognition.lookback_api import LookBackViewSet
 from recognition.people_api import PersonViewSet
 
 
@@ -26,6 +27,7 @@ router = Router()
 router.register("photos", PhotoViewSet, basename="photo")
 router.register("faces", FaceViewSet, basename="face")
 router.register("people", PersonViewSet, basename="person")
+router.register("look-backs", LookBackViewSet, basename="look-back")
 router.register("watchlists", WatchListViewSet, basename="watchlist")
 router.register("subscriptions", SubscriptionViewSet, basename="subscription")
 router.register("alerts", AlertViewSet, basename="alert")

@@ -1,7 +1,8 @@
 """What an open page follows: topics, each with a version that changes when what the page shows of it does.
 
-A topic is `photo:ID`, `person:ID`, `batch:ID`, `alert:ID`, or one of `photos` (a new upload), `alerts` (those that
-wait) and `queue`. A page holds the version that it shows of each; when another one comes, it asks for that part again.
+A topic is `photo:ID`, `person:ID`, `batch:ID`, `look_back:ID` (of the person), `alert:ID`, or one of `photos` (a new
+upload), `alerts` (those that wait) and `queue`. A page holds the version that it shows of each; when another one comes,
+it asks for that part again.
 So nothing is missed between the making of a page and the opening of its stream.
 """
 
@@ -21,6 +22,7 @@ MANY: dict[str, Callable[[Any, Iterable[str]], Mapping[str, str]]] = {
     "photo": recognition_live.photos,
     "person": recognition_live.people,
     "batch": recognition_live.batches,
+    "look_back": recognition_live.look_backs,
     "alert": alerts_live.alerts,
 }
 #: Of what there is one of.

@@ -52,6 +52,8 @@ TITLES = {
     "not_authenticated": "Who you are is not known",
     "not_ended": "It was sent, or will be",
     "too_many_streams": "Too many streams are open",
+    "nothing_to_look_through": "There is nothing to look through",
+    "has_ended": "It has ended",
     "not_signed": "This channel is not signed",
     "not_failed": "The photo has not failed",
     "not_found": "There is no such thing",

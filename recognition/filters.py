@@ -6,7 +6,7 @@ import django_filters
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django_filters.rest_framework import FilterSet
 
-from recognition.models import Person, Photo, Sighting
+from recognition.models import LookBack, Person, Photo, Sighting
 
 
 class PhotoFilter(FilterSet):
@@ -54,4 +54,15 @@ class PersonFilter(FilterSet):
 
     class Meta:
         model = Person
+        fields: list[str] = []
+
+
+class LookBackFilter(FilterSet):
+    """Searches of stored photos for one person, or in one stage."""
+
+    person = django_filters.UUIDFilter("person_id", label="The person's id.")
+    stage = django_filters.ChoiceFilter(choices=LookBack.Stage.choices)
+
+    class Meta:
+        model = LookBack
         fields: list[str] = []

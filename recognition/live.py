@@ -10,7 +10,7 @@ from django.db.models import Count, Max
 from ledger.live import GONE
 from recognition import access
 from recognition.browsing import uploads
-from recognition.models import Batch, BatchEntry, KnownFace, Person, Photo
+from recognition.models import Batch, BatchEntry, KnownFace, LookBack, Person, Photo
 
 
 def photos(user: Any, keys: Iterable[str]) -> Mapping[str, str]:
@@ -66,6 +66,18 @@ def batches(user: Any, keys: Iterable[str]) -> Mapping[str, str]:
     for batch, outcome, stage, count in counts:
         states[str(batch)].append(f"{outcome}:{stage}:{count}")
     return {key: _digest(states[key]) if key in states else GONE for key in wanted}
+
+
+def look_backs(user: Any, keys: Iterable[str]) -> Mapping[str, str]:
+    """Return the version of how far the search of stored photos for each of these people is; one query."""
+    wanted = list(keys)
+    if not user.has_perm("recognition.view_person"):
+        return dict.fromkeys(wanted, GONE)
+    states: dict[str, list[str]] = {key: [] for key in wanted}
+    ids = [uuid.UUID(key) for key in wanted]
+    for look in LookBack.objects.filter(person__in=ids).order_by("pk"):
+        states[str(look.person_id)].append(f"{look.pk}:{look.stage}:{look.percent}:{look.found}")
+    return {key: _digest(parts) for key, parts in states.items()}
 
 
 def _digest(parts: list[str]) -> str:

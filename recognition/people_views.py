@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from recognition import access, incoming, live, people, people_browsing, photos
+from recognition import access, incoming, live, lookback, people, people_browsing, photos
 from recognition.admin import removal
 from recognition.models import KnownFace, Merge, Person, Photo
 from recognition.people_forms import PeopleFilter, PersonForm
@@ -91,6 +91,8 @@ def person(request: HttpRequest, person_id: uuid.UUID) -> HttpResponse:
         "timeline": people_browsing.timeline(seen),
         "merges": people_browsing.undoable_merges(shown),
         "just_merged": request.GET.get("merged", ""),
+        "look": lookback.shown_of(shown),
+        "look_version": live.look_backs(request.user, [str(shown.pk)])[str(shown.pk)],
         "most_bytes": str(settings.MAX_UPLOAD_BYTES),
         "most_megabytes": settings.MAX_UPLOAD_BYTES // 1_000_000,
     }

@@ -12,7 +12,8 @@ from rest_framework.reverse import reverse
 
 from ledger.serializers import PausedSerializer
 from recognition import access
-from recognition.models import Face, KnownFace, Person, Photo
+from recognition.models import Face, KnownFace, LookBack, Person, Photo
+from recognition.people import known_people
 
 
 class MomentField(serializers.DateTimeField):
@@ -258,3 +259,23 @@ class QueueSerializer(serializers.Serializer[Any]):
     )
     workers = WorkerSerializer(many=True)
     paused = PausedSerializer(many=True)
+
+
+class LookBackSerializer(serializers.ModelSerializer[LookBack]):
+    """A search of all stored photos for one person."""
+
+    person = PersonName()
+
+    class Meta:
+        model = LookBack
+        fields = [
+            *("id", "person", "why", "stage", "total", "looked_at", "percent", "found"),
+            *("created_at", "begun_at", "finished_at"),
+        ]
+        read_only_fields = fields
+
+
+class NewLookBackSerializer(serializers.Serializer[Any]):
+    """For whom stored photos are to be looked through."""
+
+    person = serializers.PrimaryKeyRelatedField(queryset=known_people())

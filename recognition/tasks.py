@@ -2,7 +2,7 @@
 
 from ledger.queues import BULK, DETECT, RECOGNISE, SEARCH, huey, wake
 from recognition import batches, loaded, lookback, photos, searches
-from recognition.models import Batch, Photo, Search
+from recognition.models import Batch, LookBack, Photo, Search
 
 
 @huey.task(priority=DETECT)
@@ -52,6 +52,11 @@ def look_back(look_id: str) -> None:
     """Wake-up for one look back: for a slice of it, and then for the next one."""
     if lookback.look_back(look_id, engine=loaded.engine(), known=loaded.known()):
         wake(look_back, look_id)
+
+
+def wake_look_back(look: LookBack) -> None:
+    """Wake a worker for a search of stored photos."""
+    wake(look_back, look.pk)
 
 
 def wake_batch(batch: Batch) -> None:

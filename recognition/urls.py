@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from recognition import identity_views, people_views, photo_views, views
+from recognition import identity_views, lookback_views, people_views, photo_views, views
 
 app_name = "recognition"
 urlpatterns = [
@@ -34,6 +34,12 @@ urlpatterns = [
         people_views.forget_face,
         name="face-forget",
     ),
+    path(
+        "people/<uuid:person_id>/look-back/",
+        lookback_views.person_look_back,
+        name="person-look-back",
+    ),
+    path("people/look-backs/<uuid:look_id>/stop/", lookback_views.stop, name="look-back-stop"),
     path("people/<uuid:person_id>/merge/", identity_views.merge, name="person-merge"),
     path("people/merges/<uuid:merge_id>/undo/", identity_views.undo_merge, name="merge-undo"),
     path("people/faces/<uuid:face_id>/", identity_views.this_is, name="this-is"),

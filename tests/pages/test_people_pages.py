@@ -278,7 +278,7 @@ class TestPerson:
             make.photo(person=ada, purpose="enrolment", stage="failed", error_code="no_face")
             people.merge(make.person("A. E."), into=ada)
         # Session, user, 2 × permissions; person, 3 × version, faces, enrolments; merged, sightings, timeline, merges.
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(16):
             client.get(page_of(ada))
         with django_assert_num_queries(10):
             client.get(page_of(ada), headers={"HX-Request": "true"})
