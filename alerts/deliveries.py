@@ -54,6 +54,9 @@ def _tell(lease: Lease[Delivery]) -> None:
             "alert__person__merged_into",
             "alert__watchlist",
             "alert__photo",
+            "alert__face",
+            "alert__best_face",
+            "alert__rival",
         )
         .first()
     )

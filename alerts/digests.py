@@ -179,6 +179,12 @@ def _tell(lease: Lease[Digest]) -> None:
             "alert__person__merged_into",
             "alert__watchlist",
             "alert__photo",
+            "alert__face",
+            "alert__best_face",
+            "alert__rival",
+            "alert__face",
+            "alert__best_face",
+            "alert__rival",
         )
         .order_by("alert__watchlist__name", "alert__created_at", "alert_id")
     )

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 #: What needs photos of many people.
-WITH_PEOPLE = ("detail", "templates", "watchlist")
+WITH_PEOPLE = ("detail", "templates", "margins", "watchlist", "day")
 
 if __name__ == "__main__":
     benches = [["bench.engine"], ["bench.memory"], ["bench.accept"]]

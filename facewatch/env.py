@@ -162,6 +162,11 @@ VARIABLES: tuple[Variable, ...] = (
         "and may come twice.",
     ),
     Variable(
+        name="FACEWATCH_MAIL_PICTURES",
+        default="off",
+        help="on: mails carry the faces that were seen. Otherwise they link to them, behind the sign-in.",
+    ),
+    Variable(
         name="FACEWATCH_WEBHOOK_NETWORKS",
         default="none",
         help="Networks inside that webhooks may reach as well, also without TLS, as 10.1.0.0/16,fd00::/8.",

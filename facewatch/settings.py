@@ -165,6 +165,8 @@ else:
 EMAIL_TIMEOUT = LEASE_SECONDS / 9
 #: "at_most_once" or "at_least_once": what becomes of a message of which nobody knows whether it arrived.
 MAIL_GUARANTEE = env.str("FACEWATCH_MAIL_GUARANTEE", default="at_most_once")
+#: Whether mails carry the faces themselves; otherwise links to them, behind the sign-in.
+MAIL_PICTURES = env.bool("FACEWATCH_MAIL_PICTURES", default=False)
 #: Minutes between two canaries, 0 for none; seconds until one is late; and whom that is mailed to.
 CANARY_MINUTES = env.int("FACEWATCH_CANARY_MINUTES", default=0)
 CANARY_SECONDS = env.int("FACEWATCH_CANARY_SECONDS", default=300)

@@ -2,8 +2,10 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.mime.image import MIMEImage
 from email.utils import formatdate
 from itertools import groupby
 from typing import Any
@@ -12,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import css_inline
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -28,6 +31,8 @@ MOST_NAMES = 3
 LONGEST_NAME = 60
 #: Most alerts that one mail lists; it says how many more there are, and where.
 MOST_LISTED = 100
+#: Most pictures that come along, where the settings say so.
+MOST_PICTURES = 20
 
 # Styles are copied to where they apply, for programs that drop style sheets; the rules for dark mode stay a sheet.
 _inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
@@ -53,6 +58,8 @@ class Entry:
     is_open: bool
     alert_url: str
     photo_url: str
+    #: The Content-ID of a picture that comes along; empty unless the settings say so.
+    picture: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +102,26 @@ def compose(notice: Notice) -> EmailMultiAlternatives:
         },
     )
     mail.attach_alternative(_inliner.inline(html), "text/html")
+    if settings.MAIL_PICTURES:
+        _attach_pictures(mail, notice)
     return mail
+
+
+def _attach_pictures(mail: EmailMultiAlternatives, notice: Notice) -> None:
+    """Attach the faces of the first alerts, to be shown where the text names them; without those whose file is gone."""
+    mail.mixed_subtype = "related"
+    for alert in notice.alerts[:MOST_PICTURES]:
+        face = alert.best_face or alert.face
+        with suppress(OSError):
+            with default_storage.open(face.chip_name) as file:
+                picture = MIMEImage(file.read(), "png")
+            picture.add_header("Content-ID", f"<{_content_id(alert)}>")
+            picture.add_header("Content-Disposition", "inline", filename="face.png")
+            mail.attach(picture)
+
+
+def _content_id(alert: Alert) -> str:
+    return f"{alert.pk}@{host_name()}"
 
 
 def describe_notice(notice: Notice) -> dict[str, Any]:
@@ -220,6 +246,7 @@ def describe(alert: Alert, *, kind: str = Event.Kind.RAISED) -> Entry:
         is_open=alert.status == Alert.Status.OPEN,
         alert_url=f"{settings.BASE_URL}/alerts/{alert.pk}/",
         photo_url=f"{settings.BASE_URL}/photos/{photo.pk}/",
+        picture=_content_id(alert) if settings.MAIL_PICTURES else "",
     )
 
 

@@ -9,7 +9,7 @@ from recognition.engine.types import Thresholds
 #: that it has: `manage.py evaluate` on Labeled Faces in the Wild, folds 1 to 5 (docs/models.md).
 THRESHOLDS = {
     "dlib": Thresholds(
-        candidate=0.6, alert=0.42, fpir=0.0045, fnir=0.156, certain=0.33, ambiguous=0.03
+        candidate=0.6, alert=0.42, fpir=0.0045, fnir=0.156, certain=0.32, ambiguous=0.05
     ),
     "opencv": Thresholds(
         candidate=0.637, alert=0.53, fpir=0.0040, fnir=0.0070, certain=0.45, ambiguous=0.15

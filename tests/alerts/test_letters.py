@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from pytest_django import Settings
 
 from alerts.channels import Notice, letters
@@ -110,6 +112,17 @@ def test_it_can_be_unsubscribed_from_with_one_click(settings: Settings) -> None:
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     address = str(mail["List-Unsubscribe"]).strip("<> ")
     assert address.startswith("https://faces.example.org/unsubscribe/delivery.")
+
+
+def test_a_face_comes_along_where_the_settings_say_so(settings: Settings) -> None:
+    settings.MAIL_PICTURES = True
+    alert, gone = alert_of(), alert_of("Bob Example")
+    default_storage.save(alert.face.chip_name, ContentFile(b"a picture"))
+    mail = composed(alert, gone, mode="hourly")
+    (picture,) = [one for one in mail.walk() if one.get_content_type() == "image/png"]
+    assert picture.get_payload(decode=True) == b"a picture"
+    source = f"cid:{str(picture['Content-ID']).strip('<>')}"
+    assert source in Reader(part(mail, "html")).loads
 
 
 def test_nothing_is_loaded_from_anywhere() -> None:
