@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import hypot
 
+from django.db.models import Case, When
+
 from alerts.models import Alert
 from recognition.engine import EngineError
 from recognition.engine.eyes import eyes
@@ -60,6 +62,14 @@ class Scale:
 def seen_face(alert: Alert) -> LevelFace:
     """Return the face that raised the alert."""
     return LevelFace(face_id=alert.face_id, transform=level(alert.face))
+
+
+def further_faces(alert: Alert, *, most: int = MOST_FACES) -> list[LevelFace]:
+    """Return the other sightings of an alert, the best picture first and then the newest; one query."""
+    found = alert.appearances.exclude(face=alert.face_id).select_related("face")
+    best = Case(When(face=alert.best_face_id, then=0), default=1)
+    faces = [one.face for one in found.order_by(best, "-seen_at")[:most]]
+    return [LevelFace(face_id=face.pk, transform=level(face)) for face in faces]
 
 
 def known_faces(

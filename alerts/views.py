@@ -152,6 +152,7 @@ def _show(
     if part not in ("panel", "position"):
         context |= {
             "seen": lineup.seen_face(found),
+            "further": lineup.further_faces(found),
             "known": lineup.known_faces(found.person, beside=found.face),
             "is_blind": settings.BLIND_REVIEW,
         }

@@ -109,7 +109,7 @@ def compose(notice: Notice) -> EmailMultiAlternatives:
 
 def _attach_pictures(mail: EmailMultiAlternatives, notice: Notice) -> None:
     """Attach the faces of the first alerts, to be shown where the text names them; without those whose file is gone."""
-    mail.mixed_subtype = "related"
+    mail.mixed_subtype = "related"  # type: ignore[attr-defined]  # of Django's, and not in its stubs
     for alert in notice.alerts[:MOST_PICTURES]:
         face = alert.best_face or alert.face
         with suppress(OSError):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from alerts import review
-from alerts.models import Alert
+from alerts.models import Alert, Appearance
 from recognition.models import KnownFace
 from tests import make
 
@@ -107,6 +107,27 @@ class TestThePage:
         make.whom(alert).known_faces.all().delete()
         assert b"No known face is left" in client.get(f"/alerts/{alert.pk}/").content
 
+    def test_shows_every_sighting_of_the_alert(
+        self, client: Client, operator: Any, alert: Alert
+    ) -> None:
+        again = make.face()
+        Appearance.objects.create(
+            alert=alert,
+            watchlist=alert.watchlist,
+            person=alert.person,
+            face=again,
+            photo=again.photo,
+            seen_at=again.photo.created_at,
+        )
+        html = client.get(f"/alerts/{alert.pk}/").content.decode()
+        assert f"/faces/{again.pk}/chip/" in html
+
+    def test_says_that_two_people_look_alike(
+        self, client: Client, operator: Any, alert: Alert
+    ) -> None:
+        Alert.objects.update(is_ambiguous=True)
+        assert "look-alikes" in client.get(f"/alerts/{alert.pk}/").content.decode()
+
     @pytest.mark.parametrize("open_alerts", [1, 40])
     def test_costs_the_same_however_many_wait(
         self,
@@ -119,12 +140,12 @@ class TestThePage:
         raise_more(alert, open_alerts - 1)
         client.get("/alerts/")
         # Session, user, 2 × permissions; place, alert, position, version of the queue, known faces.
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(10):
             client.get("/alerts/")
         # One later, and its place kept: 3 more to store the session.
         later = Alert.objects.order_by("created_at").last()
         assert later is not None
-        with django_assert_num_queries(8 + (3 if open_alerts > 1 else 0)):
+        with django_assert_num_queries(9 + (3 if open_alerts > 1 else 0)):
             client.get(f"/alerts/{later.pk}/")
         # Session, user, 2 × permissions; place, the next one, alert, position, version, known faces.
         client.get(f"/alerts/{alert.pk}/")
