@@ -268,7 +268,8 @@ def main(folder: Path, *, console: Console) -> bool:
 
         django.setup()
         call_command("migrate", verbosity=0)
-        return all([_measure(faces, threshold=one, console=console) for one in THRESHOLDS])
+        outcomes = [_measure(faces, threshold=one, console=console) for one in THRESHOLDS]
+        return all(outcomes)
 
 
 def _measure(faces: Faces, *, threshold: float, console: Console) -> bool:

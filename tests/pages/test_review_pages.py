@@ -139,7 +139,7 @@ class TestThePage:
     ) -> None:
         raise_more(alert, open_alerts - 1)
         client.get("/alerts/")
-        # Session, user, 2 × permissions; place, alert, position, version of the queue, known faces.
+        # Session, user, 2 × permissions; place, alert, position, version of the queue, known faces, further ones.
         with django_assert_num_queries(10):
             client.get("/alerts/")
         # One later, and its place kept: 3 more to store the session.
@@ -147,10 +147,10 @@ class TestThePage:
         assert later is not None
         with django_assert_num_queries(9 + (3 if open_alerts > 1 else 0)):
             client.get(f"/alerts/{later.pk}/")
-        # Session, user, 2 × permissions; place, the next one, alert, position, version, known faces.
+        # Session, user, 2 × permissions; place, the next one, alert, position, version, known faces, further ones.
         client.get(f"/alerts/{alert.pk}/")
         if open_alerts > 1:
-            with django_assert_num_queries(10):
+            with django_assert_num_queries(11):
                 client.get(f"/alerts/{alert.pk}/next/?part=card")
 
     def test_of_an_unknown_alert_is_not_found(self, client: Client, operator: object) -> None:
