@@ -87,6 +87,8 @@ def unwanted(delivery: Delivery) -> str:
         return ""
     if delivery.kind == Event.Kind.ESCALATED and alert.status != Alert.Status.OPEN:
         return "It was reviewed before this was sent."
+    if delivery.kind == Event.Kind.ENDED and alert.status == Alert.Status.DISMISSED:
+        return "It was dismissed before this was sent."
     if delivery.kind == Event.Kind.REVIEWED:
         told = fanout.last_told(alert, field="told_status").get((delivery.channel, delivery.target))
         if not fanout.is_overturned(told, alert.status):

@@ -206,8 +206,18 @@ class DeliverySerializer(OutgoingSerializer):
 
     class Meta:
         model = Delivery
-        fields = ["id", "alert", "subscription", "channel", "target", "mode", "digest", *PROGRESS]
+        fields = [
+            *("id", "alert", "kind", "subscription", "channel", "target", "mode", "digest"),
+            *PROGRESS,
+        ]
         read_only_fields = fields
+
+    def to_representation(self, instance: Delivery) -> dict[str, Any]:
+        """Return the fields; what is secret in a target is told to those alone who may send again."""
+        shown = super().to_representation(instance)
+        if not self.context["request"].user.has_perm("alerts.change_delivery"):
+            shown["target"] = targets.mask(instance.channel, instance.target)
+        return shown
 
 
 class DigestSerializer(OutgoingSerializer):
@@ -215,5 +225,8 @@ class DigestSerializer(OutgoingSerializer):
 
     class Meta:
         model = Digest
-        fields = ["id", "recipient", "mode", "window_start", "window_end", *PROGRESS]
+        fields = [
+            *("id", "channel", "recipient", "mode", "window_start", "window_end"),
+            *PROGRESS,
+        ]
         read_only_fields = fields

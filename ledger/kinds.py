@@ -40,13 +40,13 @@ class Kind:
     def ready(self) -> "QuerySet[Any]":
         """Return the rows that nobody holds and whose time has come; none while the stage is paused."""
         now = timezone.now()
-        due = leases.due(now, longest=self.model.LONGEST_WAIT)
+        due = leases.due(now, self.model)
         return self.rows().filter(leases.free(now), due, pauses.running(self.subject))
 
     def count(self) -> dict[str, Any]:
         """Return how many rows are `ready`, `leased` and `waiting` (for their next try), and the oldest's age."""
         now = timezone.now()
-        free, due = leases.free(now), leases.due(now, longest=self.model.LONGEST_WAIT)
+        free, due = leases.free(now), leases.due(now, self.model)
         counts = self.rows().aggregate(
             ready=Count("stage", filter=free & due),
             leased=Count("stage", filter=~free),

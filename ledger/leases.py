@@ -72,9 +72,7 @@ def claim(model: type[W], pk: object, *, stage: str) -> Lease[W] | None:
     now = timezone.now()
     token = uuid.uuid4()
     claimed = (
-        model._default_manager.filter(
-            free(now), due(now, longest=model.LONGEST_WAIT), pk=pk, stage=stage
-        )
+        model._default_manager.filter(free(now), due(now, model), pk=pk, stage=stage)
         .filter(pauses.running(pauses.subject_of(model, stage)))
         .filter(attempts__lt=model.MAX_ATTEMPTS)
         .update(
@@ -241,10 +239,18 @@ def expired(now: datetime) -> Q:
     return Q(lease_until__lt=now) | Q(lease_until__gt=latest)
 
 
-def due(now: datetime, *, longest: float = LONGEST_BACKOFF) -> Q:
-    """Return what holds of the rows whose time has come, where no wait is longer than so many seconds."""
-    latest = now + timedelta(seconds=longest * (1 + JITTER) + CLOCK_SKEW)
-    return Q(next_try_at__lte=now) | Q(next_try_at__gt=latest)
+def due(now: datetime, model: type[Work] | None = None) -> Q:
+    """Return what holds of the rows whose time has come, of a model that has rows which wait longer than others."""
+    impossible = Q(next_try_at__gt=_latest(now, longest=LONGEST_BACKOFF))
+    if model and model.PATIENT:
+        of_patient = Q(next_try_at__gt=_latest(now, longest=model.LONGEST_WAIT))
+        impossible = (impossible & ~model.PATIENT) | of_patient
+    return Q(next_try_at__lte=now) | impossible
+
+
+def _latest(now: datetime, *, longest: float) -> datetime:
+    """Return the end of the longest wait that can have begun by now, on a clock that is right."""
+    return now + timedelta(seconds=longest * (1 + JITTER) + CLOCK_SKEW)
 
 
 def _update(lease: Lease[Any], **fields: Any) -> None:

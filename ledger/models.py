@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -19,8 +20,9 @@ class Work(models.Model):
     OPEN_STAGES: ClassVar[tuple[str, ...]] = ()
     #: Claims of one stage before the row becomes `failed`.
     MAX_ATTEMPTS: ClassVar[int] = 5
-    #: Longest wait between two attempts, in seconds.
-    LONGEST_WAIT: ClassVar[float] = 600.0
+    #: Rows that may wait longer between two attempts than `leases.backoff` lets any, and for how many seconds.
+    PATIENT: ClassVar[Q | None] = None
+    LONGEST_WAIT: ClassVar[float] = 0.0
     FAILED: ClassVar[str] = "failed"
 
     stage = models.CharField(_("stage"), max_length=16, editable=False)

@@ -94,7 +94,6 @@ def look_back(look_id: uuid.UUID | str, *, engine: Engine, known: Gallery) -> bo
     with leases.held(lease):
         _begin(lease, engine=engine.name)
         if _look_through(lease, engine=engine, known=known):
-            crashpoints.reach("look back: slice done")
             leases.finish(lease, stage=LookBack.Stage.DONE)
         else:
             leases.finish(lease, stage=LookBack.Stage.WAITING)
@@ -208,7 +207,6 @@ def _match_anew(photo: Photo, *, person_id: uuid.UUID, engine: Engine, known: Ga
         )
         faces = [row.face for row in found]
         sightings.replace(photo, sightings.build(photo, faces, matches))
-        crashpoints.reach("look back: matched anew, not committed")
     return Sighting.objects.filter(photo=photo, person=person_id, rank=1).exists()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from django.conf import settings
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Coalesce, Least
 
@@ -30,17 +31,19 @@ class Likeness:
 
 
 def unknown_faces() -> "QuerySet[Any]":
-    """Return the recognised faces of uploads that have no candidate at all, and are clear enough to have one.
+    """Return the faces of recognised uploads that are clear, and near nobody: no person is within an alert's distance.
 
-    Each has `seen_at`: when its photo was taken, or came in if that is not known or was earlier.
+    That is the engine's, and of faces that it described. Each has `seen_at`: when its photo was taken, or came in if
+    that is not known or was earlier.
     """
     photo = "photo__"
+    limit = engines.THRESHOLDS[settings.ENGINE].alert
     return Face.objects.filter(
-        ~Exists(Sighting.objects.filter(face=OuterRef("pk"))),
+        ~Exists(Sighting.objects.filter(face=OuterRef("pk"), distance__lte=limit)),
         photo__purpose=Photo.Purpose.UPLOAD,
         photo__stage=Photo.Stage.DONE,
         quality__gte=MINIMUM_FOR_ENROLMENT,
-        embedding__isnull=False,
+        embedding__engine=settings.ENGINE,
     ).annotate(
         seen_at=Least(
             Coalesce(F(f"{photo}captured_at"), F(f"{photo}created_at")), F(f"{photo}created_at")
@@ -57,7 +60,6 @@ def seen_like(face: Face, *, since: datetime, until: datetime) -> list[Likeness]
     rows = list(
         unknown_faces()
         .filter(
-            embedding__engine=embedding.engine,
             seen_at__range=(since, until),
             photo__created_at__gte=since,
         )

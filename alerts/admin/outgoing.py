@@ -87,6 +87,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     fields = readonly_fields = (
         "target",
         "alert_link",
+        "kind",
         "mode",
         "channel",
         "digest",
@@ -125,6 +126,7 @@ class DigestAdmin(ReadOnlyAdmin):
     search_help_text = _lazy("Search by recipient or error")
     fields = readonly_fields = (
         "recipient",
+        "channel",
         "mode",
         "window_start",
         "window_end",

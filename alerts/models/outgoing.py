@@ -85,6 +85,7 @@ class Delivery(Outgoing):
     """That one recipient hears of one event, by itself or in a digest; the row is the only leave to tell them."""
 
     #: A webhook may be away for days; see `alerts.channels.webhook`.
+    PATIENT = Q(channel=Subscription.Channel.WEBHOOK, attempts__gt=0)
     LONGEST_WAIT = 86_400.0
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -117,11 +117,14 @@ class TestUnknownFaces:
         assert raised_by(photo) == 1
         assert raised_by(photo) == 0
 
-    def test_a_face_with_a_candidate_is_not_unknown(self, ada: Person) -> None:
+    @pytest.mark.parametrize(("distance", "alerts"), [(0.53, 0), (0.54, 1)])
+    def test_unknown_is_who_is_within_an_alerts_distance_of_nobody(
+        self, ada: Person, distance: float, alerts: int
+    ) -> None:
         make.watchlist("Vault", unknown_rule="any")
         face = self.stranger(vector(1))
-        make.sighting(person=ada, face=face, distance=0.6)
-        assert raised_by(face.photo) == 0
+        make.sighting(person=ada, face=face, distance=distance)
+        assert raised_by(face.photo) == alerts
 
     def test_a_face_too_poor_to_be_recognised_is_not_unknown(self) -> None:
         make.watchlist("Vault", unknown_rule="any")

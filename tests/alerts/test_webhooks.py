@@ -57,6 +57,11 @@ def raised(ada: Person) -> Delivery:
     return Delivery.objects.get(alert__photo=photo)
 
 
+def raise_all(ada: Person) -> None:
+    """Raise an alert, whoever hears of it."""
+    watch.raise_alerts(make.sighting(person=ada, face=make.face()).photo_id)
+
+
 def tried(delivery: Delivery) -> Delivery:
     """The row after one try."""
     deliveries.deliver(delivery.pk)
@@ -193,6 +198,27 @@ def test_a_message_whose_sender_died_is_sent_again_with_the_same_id(
         sweep()
         assert tried(delivery).stage == "sent"
     assert receiver.got[0][0]["webhook-id"] == f"msg_{delivery.pk}"
+
+
+def test_a_clock_that_was_set_back_holds_up_no_mail_and_a_webhook_for_a_wait_at_the_most(
+    ada: Person,
+) -> None:
+    now = timezone.now()
+    subscribed(ada, "https://hooks.example.org/")
+    make.subscription(Subscription.objects.get().watchlist)
+    raise_all(ada)
+    ahead = {"next_try_at": now + timedelta(hours=10), "attempts": 3}
+    Delivery.objects.update(**ahead)
+
+    def due() -> set[str]:
+        rows = Delivery.objects.filter(leases.due(now, Delivery))
+        return set(rows.values_list("channel", flat=True))
+
+    assert due() == {"email"}
+    Delivery.objects.update(attempts=0)
+    assert due() == {"email", "webhook"}
+    Delivery.objects.update(next_try_at=now + timedelta(hours=30), attempts=3)
+    assert due() == {"email", "webhook"}
 
 
 class TestForbiddenAddresses:

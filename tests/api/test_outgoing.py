@@ -41,6 +41,7 @@ def test_a_delivery_tells_how_it_ended_and_why(operator: APIClient) -> None:
     assert body == {
         "id": str(row.pk),
         "alert": str(row.alert_id),
+        "kind": "raised",
         "subscription": str(row.subscription_id),
         "channel": "email",
         "target": "ops@example.org",

@@ -34,11 +34,12 @@ from django.utils import timezone  # noqa: E402
 from alerts.models import Alert, Delivery, Digest, Outgoing, Subscription, WatchList  # noqa: E402
 from ledger import queues  # noqa: E402
 from ledger.sweep import sweep  # noqa: E402
-from recognition import batches, loaded, photos, searches, tasks  # noqa: E402
+from recognition import batches, loaded, lookback, photos, searches, tasks  # noqa: E402
 from recognition.models import (  # noqa: E402
     Batch,
     Face,
     KnownFace,
+    LookBack,
     Person,
     Photo,
     Search,
@@ -86,11 +87,20 @@ def live(number: int, *, crash_at: str, after: str) -> None:
         tasks.wake_search(search)
         drain()
         searches.wait_for_answer(search, seconds=0)
+        look_back()
     with time_machine.travel(timezone.now() + timedelta(hours=4)):
         settings.CRASH_AT = crash_at
         look_for_digests()
         drain()
     client.delete(f"/api/v1/photos/{second}/")
+
+
+def look_back() -> None:
+    """Have stored photos looked through for the person who is on all of them."""
+    watched = WatchList.objects.get(name="Lobby").people.get()
+    if look := lookback.request(watched, why=LookBack.Why.ASKED):
+        tasks.wake_look_back(look)
+        drain()
 
 
 def recover() -> list[str]:
@@ -112,7 +122,7 @@ def faults() -> Any:
     """Yield a line for each thing that must never be."""
     if queues.length():
         yield f"{queues.length()} messages are left"
-    for model in (Photo, Search, Batch, Delivery, Digest):
+    for model in (Photo, Search, Batch, LookBack, Delivery, Digest):
         rows = model._default_manager.all()
         yield from (f"{row} is held for ever" for row in rows.exclude(lease_until=None))
         yield from (f"{row} is {row.stage} for ever" for row in rows.filter(stage__in=_open(model)))

@@ -127,10 +127,8 @@ def test_it_goes_on_chunk_by_chunk_and_slice_by_slice(
 @pytest.mark.parametrize(
     "place",
     [
-        "look back: matched anew, not committed",
         "look back: matched anew, not announced",
         "look back: announced, not noted",
-        "look back: slice done",
     ],
 )
 def test_killed_anywhere_it_goes_on_and_doubles_nothing(
