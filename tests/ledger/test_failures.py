@@ -85,8 +85,8 @@ def test_reasons_cost_the_same_however_many_failed(
     for number in range(count):
         failed(minutes=number)
         failed("worker_died", minutes=number)
-    # Photos, and of these the examples; archives, deliveries, digests.
-    with django_assert_num_queries(5):
+    # Photos, and of these the examples; archives, looks back, deliveries, digests.
+    with django_assert_num_queries(6):
         found = failures.reasons()
     assert [one.count for one in found] == [count, count]
     assert all(len(one.examples) == min(count, failures.MOST_EXAMPLES) for one in found)

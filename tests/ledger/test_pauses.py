@@ -34,7 +34,7 @@ def test_each_stage_and_the_intake_can_be_paused() -> None:
     assert list(pauses.NAMES) == [
         "intake",
         *("photo:uploaded", "photo:detected", "search:asked", "batch:taking"),
-        *("delivery:pending", "digest:pending"),
+        *("lookback:waiting", "delivery:pending", "digest:pending"),
     ]
 
 

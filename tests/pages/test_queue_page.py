@@ -289,9 +289,9 @@ def test_the_page_costs_the_same_however_much_there_is(
     for subject in pauses.NAMES:
         pauses.pause(subject, by=None)
     client.get(URL)
-    # Session, user, 2 x permissions; the version (15); pauses, workers, failures (3); what waits and what ended (19);
-    # minutes; reasons (3), of two of which there are examples.
-    with django_assert_num_queries(57):
+    # Session, user, 2 x permissions; the version (18); pauses, workers, failures (3); what waits and what ended (23);
+    # minutes; reasons (4), of two of which there are examples.
+    with django_assert_num_queries(65):
         client.get(URL)
 
 
