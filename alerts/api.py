@@ -159,7 +159,7 @@ class AlertViewSet(
         if "If-Match" not in request.headers:
             raise PreconditionRequired
         known = parse_etags(request.headers["If-Match"])
-        if "*" not in known and alert.etag not in known:
+        if "*" not in known and not any(alert.has_version(tag) for tag in known):
             raise review.StaleAlert(
                 "The alert was changed since you have read it. Read it again, then decide."
             )

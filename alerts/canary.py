@@ -16,7 +16,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from alerts import canary_picture
-from alerts.models import CanaryRun, Delivery, Subscription, WatchList
+from alerts.models import CANARY_SOURCE, CanaryRun, Delivery, Subscription, WatchList
+from ledger import pauses
 from ledger.intake import Refused
 from recognition import photos
 from recognition.models import KnownFace, Person, Photo
@@ -24,7 +25,7 @@ from recognition.models import KnownFace, Person, Photo
 logger = logging.getLogger(__name__)
 
 #: What stands for the canary in lists of people, of watch-lists and of sources.
-NAME, SOURCE = "Facewatch canary", "canary"
+NAME, SOURCE = "Facewatch canary", CANARY_SOURCE
 #: Seconds until it is tried again to tell that one is late.
 REPORT_AGAIN_SECONDS = 600
 #: Days for which it is kept how they fared.
@@ -34,15 +35,26 @@ KEEP_DAYS = 30
 def keep() -> int:
     """Do what is to be done for the canary now; return how many arrived or were found late. A chore of the sweep."""
     now = timezone.now()
-    done = sum(_follow(run, now=now) for run in CanaryRun.objects.filter(arrived_at=None))
+    done = watch_over(now=now)
     for run in CanaryRun.objects.filter(
         late_at__isnull=False, reported_at=None, report_next_at__lte=now
     ):
         _report(run, now=now)
-    if settings.CANARY_MINUTES and _is_due(now):
+    # A pause is known to those who made it.
+    if settings.CANARY_MINUTES and _is_due(now) and not pauses.paused():
         send()
     CanaryRun.objects.filter(started_at__lt=now - timedelta(days=KEEP_DAYS)).delete()
     return done
+
+
+def watch_over(*, now: datetime) -> int:
+    """Look at those that have not arrived; return how many came to an end."""
+    return sum(_follow(run, now=now) for run in CanaryRun.objects.filter(arrived_at=None))
+
+
+def under_way() -> CanaryRun | None:
+    """Return the one that is on its way and not late."""
+    return CanaryRun.objects.filter(is_under_way=True).first()
 
 
 def send() -> CanaryRun | None:
@@ -53,14 +65,28 @@ def send() -> CanaryRun | None:
             run = CanaryRun.objects.create(step=_("not yet taken in"))
     except IntegrityError:
         return None
-    if not KnownFace.objects.filter(person=person).exists():
-        _store(seed=0, person=person)
+    _take_in(run, person=person)
+    return run
+
+
+def _take_in(run: CanaryRun, *, person: Person) -> None:
+    """Store the picture, once the face on it is known; before that, the one to know it by."""
     try:
-        run.photo = _store(seed=run.pk)
+        if KnownFace.objects.filter(person=person).exists():
+            run.photo, run.step = _store(seed=run.pk), ""
+        else:
+            # Recognised before its face is known, it would be a stranger.
+            enrolment = _store(seed=0, person=person)
+            photos.retry_photo(enrolment)
+            run.step = _("its face is not known yet")
     except (Refused, OSError) as error:
         run.step = str(error)[:100]
-    run.save(update_fields=["photo", "step"])
-    return run
+    CanaryRun.objects.filter(pk=run.pk, photo=None).update(photo=run.photo, step=run.step)
+
+
+def waiting() -> list[Photo]:
+    """Return the photos that a run waits for: its own, or that to know it by."""
+    return list(Photo.objects.filter(source=SOURCE, owner=None, stage__in=Photo.OPEN_STAGES))
 
 
 def follow(run: CanaryRun) -> bool:
@@ -88,6 +114,8 @@ def _is_due(now: datetime) -> bool:
 def _follow(run: CanaryRun, *, now: datetime) -> bool:
     """Store how far a run came, and its end if it came to one; return whether it did now."""
     mine = CanaryRun.objects.filter(pk=run.pk, arrived_at=None)
+    if run.photo_id is None and run.is_under_way:
+        _take_in(run, person=_person())
     if _has_arrived(run):
         mine.update(arrived_at=now, step="", is_under_way=False)
         _clear(run)
@@ -129,7 +157,14 @@ def _clear(run: CanaryRun) -> None:
 
 
 def _report(run: CanaryRun, *, now: datetime) -> None:
-    """Tell the operators once that one is late; a failure is tried again after a while."""
+    """Tell the operators once that one is late; a failure is tried again after a while.
+
+    Of those that come late one after the other only the first is told.
+    """
+    before = CanaryRun.objects.filter(started_at__lt=run.started_at).first()
+    if before and before.late_at and before.reported_at:
+        CanaryRun.objects.filter(pk=run.pk).update(reported_at=before.reported_at)
+        return
     again = now + timedelta(seconds=REPORT_AGAIN_SECONDS)
     mine = CanaryRun.objects.filter(pk=run.pk, reported_at=None, report_next_at=run.report_next_at)
     if not mine.update(report_next_at=again) or not settings.OPERATORS:

@@ -1,8 +1,6 @@
 """Telling one target of one alert at once."""
 
 import uuid
-from collections.abc import Iterable
-from functools import partial
 
 from django.db.models import QuerySet
 
@@ -72,7 +70,7 @@ def _tell(lease: Lease[Delivery]) -> None:
         deliveries=[delivery],
         time_zone=delivery.subscription.time_zone,
     )
-    sending.send(lease, notice, channel=delivery.channel, told=partial(remember_told, [delivery]))
+    sending.send(lease, notice, channel=delivery.channel)
 
 
 def unwanted(delivery: Delivery) -> str:
@@ -94,12 +92,3 @@ def unwanted(delivery: Delivery) -> str:
         if not fanout.is_overturned(told, alert.status):
             return "The verdict is again the one that was told."
     return ""
-
-
-def remember_told(told: Iterable[Delivery]) -> None:
-    """Store with deliveries what was told of their alerts, so that it can be corrected."""
-    for delivery in told:
-        alert = delivery.alert
-        Delivery.objects.filter(pk=delivery.pk).update(
-            told_status=alert.status, told_count=alert.count
-        )

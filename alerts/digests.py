@@ -182,9 +182,6 @@ def _tell(lease: Lease[Digest]) -> None:
             "alert__face",
             "alert__best_face",
             "alert__rival",
-            "alert__face",
-            "alert__best_face",
-            "alert__rival",
         )
         .order_by("alert__watchlist__name", "alert__created_at", "alert_id")
     )
@@ -203,13 +200,7 @@ def _tell(lease: Lease[Digest]) -> None:
         time_zone=_time_zone(digest),
     )
 
-    sending.send(
-        lease,
-        notice,
-        channel=digest.channel,
-        told=partial(deliveries.remember_told, told),
-        along=partial(bring_along, [digest.pk]),
-    )
+    sending.send(lease, notice, channel=digest.channel, along=partial(bring_along, [digest.pk]))
 
 
 def standing_in(digest: Digest) -> Standing:

@@ -12,7 +12,7 @@ def publish(alert: Alert, kind: str) -> list[Delivery]:
 
     Call it in the transaction that changes the alert, or it raises. Numbers are given in the order of the commits: the
     row lock on their state makes the next writer wait for this one. What happens once is published once: nothing comes
-    of a second call.
+    of a second call. An alert may be reviewed, and end, more than once.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError(
@@ -21,7 +21,7 @@ def publish(alert: Alert, kind: str) -> list[Delivery]:
     EventState.objects.get_or_create(pk=1)
     EventState.objects.filter(pk=1).update(number=F("number") + 1)
     number = EventState.objects.values_list("number", flat=True).get(pk=1)
-    if kind != Event.Kind.REVIEWED and was_published(alert, kind):
+    if kind not in Event.REPEATED and was_published(alert, kind):
         return []
     event = Event.objects.create(number=number, alert=alert, kind=kind, status=alert.status)
     return fanout.spread(event)

@@ -50,6 +50,9 @@ def is_quiet(subscription: Subscription, *, now: datetime | None = None) -> bool
     """Return whether its recipient wants no message now."""
     if subscription.quiet_from is None or subscription.quiet_until is None:
         return False
+    if subscription.quiet_from == subscription.quiet_until:
+        # Who writes 0:00 to 0:00 means none, and not silence for ever.
+        return False
     return bool(
         hours.begins(
             now or timezone.now(),
@@ -82,22 +85,22 @@ def _of_escalated(alert: Alert, active: Iterable[Subscription]) -> list[Subscrip
 
 def _of_ended(alert: Alert, active: Iterable[Subscription]) -> list[Subscription]:
     """Return the programs, and those who were told of fewer sightings than there were in the end."""
-    behind = last_told(alert, field="told_count")
+    behind, programs = last_told(alert, field="told_count"), _programs_that_heard(alert)
     return [
         one
         for one in active
-        if _is_program_that_heard(one, alert=alert)
+        if (one.channel, one.target) in programs
         or behind.get((one.channel, one.target), alert.count) != alert.count
     ]
 
 
 def _of_reviewed(alert: Alert, active: Iterable[Subscription]) -> list[Subscription]:
     """Return the programs, and those who were told the opposite: that it may be the person, or that it is not."""
-    told = last_told(alert, field="told_status")
+    told, programs = last_told(alert, field="told_status"), _programs_that_heard(alert)
     return [
         one
         for one in active
-        if _is_program_that_heard(one, alert=alert)
+        if (one.channel, one.target) in programs
         or is_overturned(told.get((one.channel, one.target)), alert.status)
     ]
 
@@ -108,8 +111,10 @@ def is_overturned(told: object, status: str) -> bool:
     return bool(told) and (told == dismissed) != (status == dismissed)
 
 
-def _is_program_that_heard(subscription: Subscription, *, alert: Alert) -> bool:
-    return subscription.channel in PROGRAMS and not alert.historic
+def _programs_that_heard(alert: Alert) -> set[tuple[str, str]]:
+    """Return the programs that were told of the alert, or are to be, by channel and target."""
+    heard = Delivery.objects.filter(alert=alert, channel__in=PROGRAMS)
+    return set(heard.values_list("channel", "target"))
 
 
 def last_told(alert: Alert, *, field: str) -> dict[tuple[str, str], object]:

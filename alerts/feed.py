@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from alerts.models import Alert, Event
+from alerts.models import Alert, Event, EventState
 
 #: Events that are read in one go.
 MOST_READ = 100
@@ -28,8 +28,20 @@ def describe(alert: Alert, *, event: Event | None, kind: str) -> dict[str, Any]:
 
 
 def newest() -> int:
-    """Return the number of the newest event; 0 if there was none."""
-    return Event.objects.order_by("-number").values_list("number", flat=True).first() or 0
+    """Return the number of the newest event, also if that was deleted since; 0 if there was none."""
+    return EventState.objects.values_list("number", flat=True).filter(pk=1).first() or 0
+
+
+def begin(number: int, *, is_reset: bool) -> bytes:
+    """Return what a stream begins with: the number from which a program goes on that has read no event yet.
+
+    `is_reset` tells one that named a number which is still to come, as after a backup was restored, that events begin
+    anew after this one.
+    """
+    told = f"id: {number}\n"
+    if is_reset:
+        told += 'event: stream.reset\ndata: {"type": "stream.reset"}\n'
+    return f"{told}\n".encode()
 
 
 def after(number: int) -> list[Event]:

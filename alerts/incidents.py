@@ -46,7 +46,7 @@ def take(
         # The list's row lock lets two photos of one person, recognised at once, see each other's alert.
         WatchList.objects.select_for_update().get(pk=watchlist.pk)
         if Appearance.objects.filter(
-            _of(seen.person), watchlist=watchlist, face=seen.face
+            _about(seen.person), watchlist=watchlist, face=seen.face
         ).exists():
             return []
         found = _find(watchlist, seen, among=Alert.objects.all() if alike is None else alike)
@@ -58,7 +58,8 @@ def take(
 def end_due(now: datetime) -> list[Delivery]:
     """End the alerts that nothing joined for a cooldown; return the deliveries to send now."""
     told: list[Delivery] = []
-    for watchlist in WatchList.objects.filter(alerts__ended_at=None).distinct():
+    going_on = Alert.objects.filter(ended_at=None).values("watchlist")
+    for watchlist in WatchList.objects.filter(pk__in=going_on):
         silent = now - timedelta(seconds=watchlist.cooldown_seconds)
         # Joined in the future means that the clock was set back since.
         over = Q(joined_at__lte=silent) | Q(joined_at__gt=now + timedelta(minutes=1))
@@ -86,13 +87,17 @@ def _find(watchlist: WatchList, seen: Seen, *, among: "QuerySet[Alert]") -> Aler
         return None
     cooldown = timedelta(seconds=watchlist.cooldown_seconds)
     near = among.filter(
-        _of(seen.person),
+        _about(seen.person),
         watchlist=watchlist,
         first_seen_at__lte=seen.seen_at + cooldown,
         last_seen_at__gte=seen.seen_at - cooldown,
     ).order_by("-last_seen_at")
     # That was somebody else; what looks like them is hidden already, and this does not.
     near = near.exclude(status=Alert.Status.DISMISSED, reason=NOT_THIS_PERSON)
+    if not seen.is_ambiguous:
+        # What nobody was told of, because a reviewer could not say who it is, swallows nobody who is clear.
+        told = Q(status__in=[Alert.Status.OPEN, Alert.Status.CONFIRMED])
+        near = near.filter(Q(is_ambiguous=False) | told)
     if not seen.historic:
         # One that was found by looking back told nobody at once; what is seen now must.
         near = near.filter(historic=False)
@@ -127,7 +132,10 @@ def _raise(watchlist: WatchList, seen: Seen) -> list[Delivery]:
 
 
 def _join(alert: Alert, seen: Seen) -> list[Delivery]:
-    """Count one more sighting; one that is clear lifts an alert out of the review that nobody was told of."""
+    """Count one more sighting; one that is clear lifts an alert out of the review that nobody was told of.
+
+    An alert that had ended, because what was seen in its time is recognised only now, goes on, and ends anew.
+    """
     changes: dict[str, Any] = {
         "count": F("count") + 1,
         "first_seen_at": min(alert.first_seen_at, seen.seen_at),
@@ -136,7 +144,11 @@ def _join(alert: Alert, seen: Seen) -> list[Delivery]:
     }
     if _is_better(seen, alert=alert):
         changes["best_face"] = seen.face
+    if not seen.historic:
+        changes["ended_at"] = None
     is_clear = alert.is_ambiguous and not seen.is_ambiguous and alert.status == Alert.Status.OPEN
+    # Looking back tells nobody at once: what it joins to an alert of its time is for the reviewer.
+    is_clear = is_clear and (alert.historic or not seen.historic)
     if is_clear:
         changes["is_ambiguous"] = False
     Alert.objects.filter(pk=alert.pk).update(**changes)
@@ -166,8 +178,10 @@ def _appear(alert: Alert, seen: Seen) -> None:
     )
 
 
-def _of(person: Person | None) -> Q:
+def _about(person: Person | None) -> Q:
     """Return what holds of the rows about a person, also as one who was merged into them; or about nobody known."""
     if person is None:
         return Q(person=None)
-    return Q(person=person) | Q(person__merged_into=person)
+    # By their ids: joined to the table of people, no index of what is asked would be used.
+    merged = Person.objects.filter(merged_into=person).values_list("pk", flat=True)
+    return Q(person__in=[person.pk, *merged])

@@ -13,18 +13,18 @@ from django.utils import timezone
 
 from alerts.models import Alert, Rejection
 from recognition import engine as engines
-from recognition import unknown
-from recognition.models import Face, KnownFace, Person
+from recognition import lookback, unknown
+from recognition.models import Face, KnownFace, LookBack, Person
 
 #: Rejected faces of one person that are looked at, the newest first.
 MOST_COMPARED = 1000
 
 
 def reject(alert: Alert, *, by: Any) -> Rejection | None:
-    """Store that the face which raised the alert is not its person; a second call changes nothing."""
+    """Store that the face which raised the alert is not its person; a second call has it last longer."""
     if alert.person_id is None:
         return None
-    made, _ = Rejection.objects.get_or_create(
+    made, _ = Rejection.objects.update_or_create(
         person_id=alert.person_id,
         face_id=alert.face_id,
         undone_at=None,
@@ -38,14 +38,18 @@ def reject(alert: Alert, *, by: Any) -> Rejection | None:
 
 
 def undo(rejection: Rejection) -> bool:
-    """Let the face raise alerts again; False if that was undone before."""
+    """Let the face raise alerts again, also in photos that are stored; False if that was undone before."""
     mine = Rejection.objects.filter(pk=rejection.pk, undone_at=None)
-    return bool(mine.update(undone_at=timezone.now()))
+    if not mine.update(undone_at=timezone.now()):
+        return False
+    lookback.request(rejection.person, why=LookBack.Why.CORRECTED)
+    return True
 
 
 def undo_of(alert: Alert) -> None:
     """Undo the rejection that came of an alert's dismissal."""
-    Rejection.objects.filter(alert=alert, undone_at=None).update(undone_at=timezone.now())
+    for rejection in Rejection.objects.filter(alert=alert, undone_at=None):
+        undo(rejection)
 
 
 def in_force() -> "QuerySet[Rejection]":
@@ -65,7 +69,6 @@ def hides(face: Face, *, person: Person, distance: float) -> bool:
     rejected = list(
         in_force()
         .filter(theirs, face__embedding__engine=engine)
-        .exclude(face=face)
         .order_by("-created_at")
         .values_list("pk", "face__embedding__vector")[:MOST_COMPARED]
     )

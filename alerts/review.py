@@ -8,8 +8,6 @@ from django.utils import timezone
 
 from alerts import events, rejections
 from alerts.models import NOT_THIS_PERSON, Alert, Delivery, Event
-from recognition import lookback
-from recognition.models import LookBack
 
 
 class StaleAlert(Exception):
@@ -41,18 +39,18 @@ def decide(alert: Alert, *, status: str, reason: str = "", by: Any, version: int
             rejections.reject(alert, by=by)
         else:
             rejections.undo_of(alert)
-        if before == Alert.Status.DISMISSED and status == Alert.Status.CONFIRMED and alert.person:
-            # What that dismissal hid may be them as well.
-            lookback.request(alert.person, why=LookBack.Why.CORRECTED)
         return _publish(alert, before=before)
 
 
 def _publish(alert: Alert, *, before: str) -> list[Delivery]:
+    # All but the ambiguous were told when they were raised.
+    is_untold = alert.is_ambiguous and not events.was_published(alert, Event.Kind.RAISED)
     told: list[Delivery] = []
-    if alert.status == Alert.Status.CONFIRMED and not events.was_published(
-        alert, Event.Kind.RAISED
-    ):
+    if is_untold and alert.status == Alert.Status.CONFIRMED:
         told += events.publish(alert, Event.Kind.RAISED)
+        is_untold = False
+    if is_untold and not events.was_published(alert, Event.Kind.ESCALATED):
+        return []
     if alert.status != before:
         told += events.publish(alert, Event.Kind.REVIEWED)
     return told

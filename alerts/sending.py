@@ -19,9 +19,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from alerts import outages, webhooks
-from alerts.channels import Channel, ChannelError, Notice, Permanent, Unsure
+from alerts.channels import Busy, Channel, ChannelError, Notice, Permanent, Unsure, Withheld
 from alerts.channels.guarded import Gone
-from alerts.models import Outgoing
+from alerts.models import Alert, Delivery, Outgoing
 from alerts.ways import REPEATABLE, WAYS
 from ledger import crashpoints, leases
 from ledger.leases import Lease
@@ -46,12 +46,13 @@ def send(
     notice: Notice,
     *,
     channel: str,
-    told: Callable[[], object],
     along: Callable[[], object] | None = None,
 ) -> None:
     """Tell the notice and record how that ended.
 
-    In the transaction that records it `told` is called, if it was told, and `along` in any case.
+    In the transaction that records it `along` is called. With the deliveries of the notice is stored what is told of
+    their alerts before it is handed over, so that a verdict that comes then, or after an end that nobody knows, is
+    corrected; one that comes before has the message written anew.
     While the channel is out, the row is put off instead. One that was deleted or given to someone else before it was
     handed over is not sent. Raises LeaseLost, and what nobody expected: call it within `leases.held`, which gives the
     row back if it was not handed over.
@@ -66,8 +67,10 @@ def send(
             _record(lease, error, channel=channel)
             if isinstance(error, Gone):
                 webhooks.end_gone(channel=channel, target=notice.target)
-            if error is None:
-                told()
+            elif _is_spent(lease, channel=channel) and error:
+                webhooks.end_dead(channel=channel, target=notice.target, since=lease.row.created_at)
+            if error and not isinstance(error, Unsure):
+                _take_back(notice)
             if along:
                 along()
         crashpoints.reach("message: recorded")
@@ -140,7 +143,9 @@ def _tell(lease: Lease[Any], notice: Notice, *, way: Channel) -> ChannelError | 
     try:
         way.open(notice)
         crashpoints.reach("message: opened")
-        leases.move(lease, stage=Stage.SENDING)
+        with transaction.atomic():
+            _note(notice)
+            leases.move(lease, stage=Stage.SENDING)
         crashpoints.reach("message: sending")
         _hand_over(way)
         crashpoints.reach("message: handed over")
@@ -149,6 +154,27 @@ def _tell(lease: Lease[Any], notice: Notice, *, way: Channel) -> ChannelError | 
         logger.warning("Notice %s %s: %s %s", notice.id, what, error.code, error.detail)
         return error
     return None
+
+
+def _note(notice: Notice) -> None:
+    """Store with deliveries what is told of their alerts. Raises Withheld if that is no longer so."""
+    told = {alert.pk: alert.status for alert in notice.alerts}
+    # Locked: a verdict is either seen here, or sees what is told.
+    rows = Alert.objects.select_for_update().filter(pk__in=told).order_by("pk")
+    if any(told[pk] != status for pk, status in rows.values_list("pk", "status")):
+        raise Withheld("An alert was reviewed while this was written.", code="reviewed_meanwhile")
+    for delivery in notice.deliveries:
+        Delivery.objects.filter(pk=delivery.pk).update(
+            told_status=delivery.alert.status, told_count=delivery.alert.count
+        )
+
+
+def _take_back(notice: Notice) -> None:
+    """Store with deliveries what was told before, if anything was: this time it is certain that nothing was."""
+    for delivery in notice.deliveries:
+        Delivery.objects.filter(pk=delivery.pk).update(
+            told_status=delivery.told_status, told_count=delivery.told_count
+        )
 
 
 def _hand_over(way: Channel) -> None:
@@ -170,19 +196,26 @@ def _record(lease: Lease[Any], error: ChannelError | None, *, channel: str) -> N
         fields = {"error_code": error.code, "error_detail": error.detail}
         leases.finish(lease, stage=Stage.UNKNOWN, **fields)
     else:
-        spent = bool(way.waits) and lease.row.attempts > len(way.waits)
+        spent = _is_spent(lease, channel=channel)
         leases.fail(
             lease,
             code=error.code,
             detail=error.detail,
             permanent=spent or isinstance(error, Permanent),
-            wait=_wait(way.waits, attempts=lease.row.attempts),
+            wait=_wait(way.waits, attempts=lease.row.attempts, error=error),
         )
 
 
-def _wait(waits: Sequence[float], *, attempts: int) -> timedelta | None:
+def _is_spent(lease: Lease[Any], *, channel: str) -> bool:
+    """Return whether this was the last attempt that the channel makes."""
+    waits = WAYS[channel].waits
+    return bool(waits) and lease.row.attempts > len(waits)
+
+
+def _wait(waits: Sequence[float], *, attempts: int, error: ChannelError) -> timedelta | None:
     """Return how long a channel wants to wait after so many attempts, a tenth more at random; None for the usual."""
     if not waits:
         return None
-    seconds = waits[min(attempts, len(waits)) - 1]
+    asked = error.seconds if isinstance(error, Busy) else 0.0
+    seconds = max(asked, waits[min(attempts, len(waits)) - 1])
     return timedelta(seconds=seconds * random.uniform(1, 1.1))  # noqa: S311 (no secret)

@@ -8,7 +8,6 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from alerts import explaining, targets, watch, ways
-from alerts.channels import letters
 from alerts.models import Alert, Delivery, Digest, Outgoing, Rejection, Subscription, WatchList
 from recognition.people import known_people
 from recognition.serializers import FaceLink, PersonName, PhotoLink
@@ -57,6 +56,12 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse a target that the channel cannot reach."""
         _with_both(attrs, self.instance, "quiet_from", "quiet_until")
+        # What was stored before may be switched off whatever it is.
+        if self.instance and all(
+            attrs.get(name, getattr(self.instance, name)) == getattr(self.instance, name)
+            for name in ("channel", "target", "mode")
+        ):
+            return attrs
         channel = attrs.get("channel") or getattr(
             self.instance, "channel", Subscription.Channel.EMAIL
         )
@@ -75,8 +80,12 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
     def to_representation(self, instance: Subscription) -> dict[str, Any]:
         """Return the fields; what is secret in a target is told to those alone who may change it."""
         shown = super().to_representation(instance)
-        if not self.context["request"].user.has_perm("alerts.change_subscription"):
-            shown["target"] = targets.mask(instance.channel, instance.target)
+        shown["target"] = targets.show(
+            instance.channel,
+            instance.target,
+            to=self.context["request"].user,
+            permission="alerts.change_subscription",
+        )
         return shown
 
 
@@ -164,7 +173,7 @@ class OutgoingSerializer(serializers.ModelSerializer[Any]):
     error = serializers.SerializerMethodField()
     next_try_at = serializers.SerializerMethodField(help_text="None unless it is to be sent.")
     message_id = serializers.SerializerMethodField(
-        help_text="By which mail programs and servers know it; the same each time that it is sent."
+        help_text="By which the receiver knows it, a mail's Message-ID or a webhook-id; the same each time."
     )
 
     @extend_schema_field(FailureSerializer(allow_null=True))
@@ -181,8 +190,8 @@ class OutgoingSerializer(serializers.ModelSerializer[Any]):
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_message_id(self, row: Delivery | Digest) -> str | None:
-        """Return the Message-ID of the mail; None while it is open to which digest a delivery will belong."""
-        return letters.message_id(row.notice_id) if row.notice_id else None
+        """Return what the receiver knows it by; None while it is open to which digest a delivery will belong."""
+        return ways.message_id(row)
 
 
 def _with_both(attrs: dict[str, Any], stored: Any, start: str, end: str) -> dict[str, Any]:
@@ -215,8 +224,12 @@ class DeliverySerializer(OutgoingSerializer):
     def to_representation(self, instance: Delivery) -> dict[str, Any]:
         """Return the fields; what is secret in a target is told to those alone who may send again."""
         shown = super().to_representation(instance)
-        if not self.context["request"].user.has_perm("alerts.change_delivery"):
-            shown["target"] = targets.mask(instance.channel, instance.target)
+        shown["target"] = targets.show(
+            instance.channel,
+            instance.target,
+            to=self.context["request"].user,
+            permission="alerts.change_delivery",
+        )
         return shown
 
 
@@ -230,3 +243,14 @@ class DigestSerializer(OutgoingSerializer):
             *PROGRESS,
         ]
         read_only_fields = fields
+
+    def to_representation(self, instance: Digest) -> dict[str, Any]:
+        """Return the fields; what is secret in a recipient is told to those alone who may send again."""
+        shown = super().to_representation(instance)
+        shown["recipient"] = targets.show(
+            instance.channel,
+            instance.recipient,
+            to=self.context["request"].user,
+            permission="alerts.change_digest",
+        )
+        return shown

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from alerts import ways
 from alerts.channels import Undeliverable, apprise
+from alerts.masking import mask
 from alerts.models import Subscription
 
 Channel, Mode = Subscription.Channel, Subscription.Mode
@@ -36,14 +37,10 @@ def check(channel: str, target: str, *, mode: str, by: Any = None) -> None:
             raise ValidationError({"target": error.detail}) from error
 
 
-def mask(channel: str, target: str) -> str:
-    """Return a target as everybody may see it: an Apprise URL holds passwords, a webhook's may."""
-    if channel == Channel.APPRISE:
-        return apprise.mask(target)
-    if channel == Channel.WEBHOOK:
-        parts = urlsplit(target)
-        return f"{parts.scheme}://{parts.hostname}/…"
-    return target
+def show(channel: str, target: str, *, to: Any, permission: str) -> str:
+    """Return a target as a user may see it: whole with the permission, of Apprise as staff alone."""
+    may = to.has_perm(permission) and (channel != Channel.APPRISE or to.is_staff)
+    return target if may else mask(channel, target)
 
 
 def _check(validate: Any, target: str) -> None:

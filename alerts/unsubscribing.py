@@ -3,7 +3,7 @@
 import uuid
 
 from django.core import signing
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from alerts.models import Delivery, Digest, Subscription
@@ -27,9 +27,11 @@ def subscriptions_of(signed: str) -> "QuerySet[Subscription]":
     digest = Digest.objects.filter(pk=key).first()
     if digest is None:
         return Subscription.objects.none()
-    return Subscription.objects.filter(
-        channel=digest.channel, target=digest.recipient, mode=digest.mode
-    )
+    theirs = Subscription.objects.filter(channel=digest.channel, target=digest.recipient)
+    # Of this mode now, or told by this digest: staff may have changed the mode since.
+    by_it = Delivery.objects.filter(digest=digest).values("subscription")
+    found = theirs.filter(Q(mode=digest.mode) | Q(pk__in=by_it))
+    return found if found.filter(is_active=True).exists() else theirs
 
 
 def leave(subscriptions: "QuerySet[Subscription]") -> int:

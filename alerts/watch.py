@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
 from alerts import hours, incidents, rejections
 from alerts.incidents import Seen
-from alerts.models import Alert, Delivery, WatchList
+from alerts.models import CANARY_SOURCE, Alert, Delivery, WatchList
 from recognition import engine as engines
 from recognition import unknown
 from recognition.models import Person, Photo, Sighting
@@ -76,8 +75,9 @@ def _nearest(photo: Photo) -> list[Sighting]:
 
 def _lists_of(person: Person) -> list[WatchList]:
     """Return the active lists that name the person, or someone who was merged into them."""
-    named = Q(people=person) | Q(people__merged_into=person)
-    return list(WatchList.objects.filter(named, is_active=True).distinct())
+    merged = Person.objects.filter(merged_into=person).values_list("pk", flat=True)
+    naming = WatchList.people.through.objects.filter(person__in=[person.pk, *merged])
+    return list(WatchList.objects.filter(pk__in=naming.values("watchlist"), is_active=True))
 
 
 def _consider(
@@ -109,33 +109,57 @@ def _consider(
 
 def _raise_unknown(photo: Photo) -> list[Delivery]:
     """Raise the alerts of the faces of a photo that are of nobody who is known."""
-    told: list[Delivery] = []
     watching = WatchList.objects.filter(is_active=True).exclude(
         unknown_rule=WatchList.UnknownRule.NONE
     )
-    lists = list(watching)
-    faces = unknown.unknown_faces().filter(photo=photo).select_related("embedding") if lists else []
-    for face in faces:
-        for watchlist in lists:
-            if is_in_force(watchlist, source=photo.source, seen_at=face.seen_at):
-                told += _consider_unknown(watchlist, face, photo=photo)
+    is_canary = photo.owner_id is None and photo.source == CANARY_SOURCE
+    if is_canary or not (lists := list(watching)):
+        return []
+    faces = list(unknown.unknown_faces().filter(photo=photo).select_related("embedding"))
+    considered = [
+        (watchlist, face)
+        for face in faces
+        for watchlist in lists
+        if is_in_force(watchlist, source=photo.source, seen_at=face.seen_at)
+    ]
+    if not considered:
+        return []
+    seen_at = faces[0].seen_at
+    # Read once for all, because that is what takes long.
+    widest = timedelta(seconds=max(_within(watchlist) for watchlist, _ in considered))
+    others = unknown.others_of(photo, since=seen_at - widest, until=seen_at + widest)
+    told: list[Delivery] = []
+    for watchlist, face in considered:
+        told += _consider_unknown(watchlist, face, photo=photo, others=others)
     return told
 
 
-def _consider_unknown(watchlist: WatchList, face: Any, *, photo: Photo) -> list[Delivery]:
-    """Take an unknown face into an alert, if the list's rule says so: at once, or when it was seen often enough."""
+def _within(watchlist: WatchList) -> int:
+    """Return within how many seconds of each other sightings of an unknown face matter to a list."""
+    if watchlist.unknown_rule == WatchList.UnknownRule.REPEATED:
+        return max(watchlist.unknown_seconds, watchlist.cooldown_seconds)
+    return watchlist.cooldown_seconds
+
+
+def _consider_unknown(
+    watchlist: WatchList, face: Any, *, photo: Photo, others: unknown.Others
+) -> list[Delivery]:
+    """Take an unknown face into an alert, if the list's rule says so: at once, or when it was seen often enough.
+
+    What was seen later counts as well: photos may be recognised in another order than they were taken.
+    """
     repeated = watchlist.unknown_rule == WatchList.UnknownRule.REPEATED
     within = watchlist.unknown_seconds if repeated else watchlist.cooldown_seconds
-    likenesses = unknown.seen_like(
-        face,
-        since=face.seen_at - timedelta(seconds=within),
-        until=face.seen_at + timedelta(seconds=watchlist.cooldown_seconds),
-    )
+    around = timedelta(seconds=_within(watchlist))
     heeded = [
-        one for one in likenesses if is_in_force(watchlist, source=one.source, seen_at=one.seen_at)
+        one
+        for one in others.like(face, since=face.seen_at - around, until=face.seen_at + around)
+        if is_in_force(watchlist, source=one.source, seen_at=one.seen_at)
     ]
-    times = count_visits(
+    times = most_visits(
         [*((one.source, one.seen_at) for one in heeded), (photo.source, face.seen_at)],
+        around=face.seen_at,
+        within=within,
         apart=watchlist.cooldown_seconds,
     )
     if repeated and times < watchlist.unknown_count:
@@ -153,6 +177,22 @@ def _consider_unknown(watchlist: WatchList, face: Any, *, photo: Photo) -> list[
     )
     alike = Alert.objects.filter(appearances__face__in=[one.face_id for one in heeded]).distinct()
     return incidents.take(watchlist, seen, alike=alike)
+
+
+def most_visits(
+    seen: Iterable[tuple[str, datetime]], *, around: datetime, within: int, apart: int
+) -> int:
+    """Return how often somebody came at the most within so many seconds that have a moment among them."""
+    moments = list(seen)
+    width = timedelta(seconds=within)
+    begins = {moment for _, moment in moments if moment <= around <= moment + width}
+    return max(
+        count_visits(
+            ((source, moment) for source, moment in moments if begin <= moment <= begin + width),
+            apart=apart,
+        )
+        for begin in begins
+    )
 
 
 def count_visits(seen: Iterable[tuple[str, datetime]], *, apart: int) -> int:

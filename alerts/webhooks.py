@@ -1,17 +1,21 @@
 """The secrets by which webhooks are signed, and targets that are gone."""
 
+from datetime import datetime
+
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from alerts.channels.webhook import new_secret
-from alerts.models import Subscription
+from alerts.models import Delivery, Subscription
 
 
-def give_secret(subscription: Subscription) -> None:
-    """Give a new webhook its secret; other subscriptions and a second call change nothing. The caller saves."""
-    if subscription.channel == Subscription.Channel.WEBHOOK and not subscription.secret:
-        subscription.secret = new_secret()
+def give_secret(subscription: Subscription) -> bool:
+    """Give a new webhook its secret, and return whether it got one; the caller saves, and tells it this once."""
+    if subscription.channel != Subscription.Channel.WEBHOOK or subscription.secret:
+        return False
+    subscription.secret = new_secret()
+    return True
 
 
 def rotate(subscription: Subscription) -> str:
@@ -28,3 +32,14 @@ def end_gone(*, channel: str, target: str) -> None:
     Subscription.objects.filter(channel=channel, target=target, is_active=True).update(
         is_active=False, ended_because=_("The target answered that it is gone (410).")
     )
+
+
+def end_dead(*, channel: str, target: str, since: datetime) -> None:
+    """End the subscriptions of a webhook that took nothing since then, when the last attempt at one message failed."""
+    if channel != Subscription.Channel.WEBHOOK:
+        return
+    told = Delivery.objects.filter(channel=channel, target=target, stage=Delivery.Stage.SENT)
+    if not told.filter(finished_at__gte=since).exists():
+        Subscription.objects.filter(channel=channel, target=target, is_active=True).update(
+            is_active=False, ended_because=_("The target took nothing for days.")
+        )

@@ -7,7 +7,8 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _lazy
 
-from alerts import canary, checks, deliveries, digests, targets, tasks
+from alerts import canary, checks, deliveries, digests, tasks
+from alerts.masking import mask
 from alerts.models import Delivery, Digest, Outgoing
 from ledger import exhibits, kinds
 from ledger.exhibits import Exhibit, Remedy
@@ -59,7 +60,7 @@ exhibits.register(
         done=Stage.SENT,
         bad=(Stage.FAILED, Stage.UNKNOWN),
         rows=deliveries.not_told,
-        row_name=lambda delivery: targets.mask(delivery.channel, delivery.target),
+        row_name=lambda delivery: mask(delivery.channel, delivery.target),
         row_address=partial(row_address, "delivery"),
         list_address=partial(list_address, "delivery"),
         remedy=remedy("alerts.change_delivery", deliveries.send_all_again),
@@ -74,7 +75,7 @@ exhibits.register(
         done=Stage.SENT,
         bad=(Stage.FAILED, Stage.UNKNOWN),
         rows=Digest.objects.all,
-        row_name=lambda digest: digest.recipient,
+        row_name=lambda digest: mask(digest.channel, digest.recipient),
         row_address=partial(row_address, "digest"),
         list_address=partial(list_address, "digest"),
         remedy=remedy("alerts.change_digest", digests.send_all_again),

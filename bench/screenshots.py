@@ -10,8 +10,12 @@ import io
 import shutil
 import sys
 import tempfile
+import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +37,12 @@ PEOPLE = {
 }
 WATCHED = ("Barack Obama", "Eileen Collins")
 UPLOADS = ("obama-2012.jpg", "ardern-2022.jpg", "macron-2025.jpg", "biden-2010.jpg", "coffee.png")
-#: Width and height of a picture, in pixels of the page; a phone's; pixels of the picture for each.
-DESK, PHONE, DENSITY = (1280, 800), (390, 760), 1.25
+#: Width and height of a picture, in pixels of the page; a phone's; a narrow one's; pixels of the picture for each.
+DESK, PHONE, NARROW, DENSITY = (1280, 800), (390, 760), (320, 760), 1.25
 #: Milliseconds until everything on a page is there.
 PATIENCE = 60_000
+#: How long after the watch-list is made its mail is due, and for how many seconds that is waited for.
+MAIL_AFTER, MAIL_PATIENCE = timedelta(minutes=2), 300
 #: Photos that come in at once.
 BURST = 60
 #: A text file that says it is a photo.
@@ -60,12 +66,21 @@ class Studio:
     def furnish(self) -> None:
         """Enrol people, watch for some, and let photos come in: some with them, some with others, one with none."""
         people = {name: self._enrol(name, files) for name, files in PEOPLE.items()}
-        self.installation.post(
+        watchlist = self.installation.post(
             "/api/v1/watchlists/",
-            cooldown_seconds=0,
             token=self.token,
             name="Lobby",
             people=[people[name] for name in WATCHED],
+        ).json()
+        self.installation.post(
+            "/api/v1/subscriptions/",
+            token=self.token,
+            watchlist=watchlist["id"],
+            mode="daily",
+            channel="email",
+            target="guard@example.org",
+            daily_at=f"{datetime.now(UTC) + MAIL_AFTER:%H:%M}",
+            time_zone="UTC",
         )
         for number, name in enumerate(UPLOADS):
             self._upload(demo_photos.path(name).read_bytes(), source=f"gate {number % 2 + 1}")
@@ -104,6 +119,20 @@ class Studio:
         ).json()
         return f"/people/{found['results'][0]['id']}/"
 
+    def mail(self) -> str:
+        """Wait for the day's mail; return its page, pictures and all."""
+        deadline = time.monotonic() + MAIL_PATIENCE
+        while not (mails := self.installation.mails()) and time.monotonic() < deadline:
+            time.sleep(1)
+        mail = message_from_bytes(mails[0], policy=policy.default)
+        page = "".join(str(part.get_content()) for part in mail.walk() if _is_html(part))
+        for part in mail.walk():
+            if name := part["Content-ID"]:
+                pixels = b64encode(part.get_payload(decode=True)).decode()  # type: ignore[arg-type]
+                address = f"data:{part.get_content_type()};base64,{pixels}"
+                page = page.replace(f"cid:{str(name).strip('<>')}", address)
+        return page
+
     @contextmanager
     def page(self, size: tuple[int, int] = DESK, *, scheme: Any = "light") -> Iterator[Page]:
         """Give a page on which olga has signed in."""
@@ -122,18 +151,22 @@ class Studio:
             yield page
             browser.close()
 
-    def shoot(self, page: Page, path: str, name: str) -> None:
-        """Take the picture of what is seen of one page, once all of it is there."""
+    def shoot(self, page: Page, path: str, name: str, *, whole: bool = False) -> None:
+        """Take the picture of what is seen of one page, or of the whole of it, once all of it is there."""
         if path:
             page.goto(self.installation.url + path)
         page.wait_for_load_state("load")
         page.wait_for_timeout(1500)
-        pixels = page.screenshot(animations="disabled")
+        pixels = page.screenshot(animations="disabled", full_page=whole)
         with Image.open(io.BytesIO(pixels)) as picture:
             # As few colours as a page has: a third of the bytes.
             small = picture.convert("RGB").quantize(colors=256, method=Image.Quantize.MEDIANCUT)
             small.save(IMAGES / f"{name}.png", optimize=True)
         print(f"docs/images/{name}.png")
+
+
+def _is_html(part: Any) -> bool:
+    return bool(part.get_content_type() == "text/html")
 
 
 def _mirrored(name: str) -> bytes:
@@ -171,13 +204,18 @@ def take(studio: Studio) -> None:
         studio.shoot(page, "/alerts/", "review-dark")
     with studio.page(PHONE) as page:
         studio.shoot(page, "/alerts/", "review-phone")
+    mail = studio.mail()
+    for scheme, name in (("light", "mail"), ("dark", "mail-dark")):
+        with studio.page(NARROW, scheme=scheme) as page:
+            page.set_content(mail)
+            studio.shoot(page, "", name, whole=True)
 
 
 def main() -> int:
     """Take the pictures; return the exit status."""
     demo_photos.fetch(progress=print)
     with tempfile.TemporaryDirectory(prefix="facewatch-screenshots-") as folder:
-        installation = Installation(Path(folder)).start()
+        installation = Installation(Path(folder) / "data", FACEWATCH_MAIL_PICTURES="on").start()
         try:
             studio = Studio(installation)
             studio.furnish()

@@ -79,13 +79,21 @@ class Outcome:
     tallies: list[Tally] = field(default_factory=list)
 
     def rate(self, name: str, *, per: str = "photos", scale: float = 1000) -> str:
-        """Return a rate with its interval: a bootstrap over the pairs of visits."""
+        """Return a rate with its interval: a bootstrap over the pairs of visits.
+
+        Of what happened in no pair the upper end is the exact binomial one (Clopper and Pearson, Biometrika 26, 1934)
+        for the pairs in which it could.
+        """
         counts = np.array([getattr(one, name) for one in self.tallies], dtype=np.float64)
         bases = np.array([getattr(one, per) for one in self.tallies], dtype=np.float64)
         rng = np.random.default_rng(7)
         picks = rng.integers(0, len(counts), size=(SAMPLES, len(counts)))
         rates = scale * counts[picks].sum(axis=1) / np.maximum(bases[picks].sum(axis=1), 1)
         low, high = np.quantile(rates, [(1 - SHARE) / 2, (1 + SHARE) / 2])
+        if not counts.any():
+            possible = int(np.count_nonzero(bases))
+            of_pairs = 1 - ((1 - SHARE) / 2) ** (1 / max(possible, 1))
+            high = scale * of_pairs * possible / max(bases.sum(), 1)
         return f"{scale * counts.sum() / max(bases.sum(), 1):.1f} ({low:.1f} to {high:.1f})"
 
 

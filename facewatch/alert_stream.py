@@ -57,13 +57,14 @@ class AlertStreamView(APIView):
                 OpenApiTypes.STR, description="Events as server-sent ones; the data is a webhook's."
             )
         },
-        extensions={"x-problems": {503: "too_many_streams"}},
+        extensions={"x-problems": {400: "validation", 503: "too_many_streams"}},
     )
     def get(self, request: Request) -> Any:
         """Stream the events of alerts, beginning after the last one that was read. It ends after some minutes."""
         begin = _asked_for(request)
+        newest = feed.newest()
         stream = streams.open_feed(
-            _Reader(begin, user_id=request.user.pk),
+            _Reader(min(begin, newest), is_reset=begin > newest, user_id=request.user.pk),
             owner=request.user.pk,
             page=f"feed {uuid.uuid4()}",
         )
@@ -80,9 +81,11 @@ class AlertStreamView(APIView):
 class _Reader:
     """Reads on from where it was, for as long as the user may see alerts."""
 
-    def __init__(self, number: int, *, user_id: Any) -> None:
+    def __init__(self, number: int, *, is_reset: bool, user_id: Any) -> None:
         self._number = number
         self._user_id = user_id
+        # A program that comes again before it has read an event goes on from here.
+        self._greeting: list[bytes] = [feed.begin(number, is_reset=is_reset)]
 
     def __call__(self) -> list[bytes] | None:
         user = get_user_model().objects.filter(pk=self._user_id, is_active=True).first()
@@ -91,11 +94,12 @@ class _Reader:
         events = feed.after(self._number)
         if events:
             self._number = events[-1].number
-        return [feed.as_message(event) for event in events]
+        greeting, self._greeting = self._greeting, []
+        return greeting + [feed.as_message(event) for event in events]
 
 
 def _asked_for(request: Request) -> int:
-    """Return the number after which to begin. Raises ValidationError."""
+    """Return the number after which to begin; it may be one that there is not yet. Raises ValidationError."""
     given = request.headers.get("Last-Event-ID") or request.query_params.get("after")
     if given is None:
         return feed.newest()

@@ -1,8 +1,10 @@
 """When work stood still: nobody kept the books of a minute, or something waited and nothing was done."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from django.db.models import Q
 
 from ledger.models import Minute, Work
 
@@ -20,8 +22,9 @@ class Downtime:
 
 
 def downtimes(model: type[Work], *, since: datetime, until: datetime) -> list[Downtime]:
-    """Return when work on a model's rows stood still within a time, oldest first; two queries.
+    """Return when work on a model's rows stood still within a time, oldest first; three queries at the most.
 
+    What began before is told from its beginning.
     Minutes before the first one that was ever stored are of a time when there was no server.
     """
     stored = Minute.objects.filter(subject=model._meta.label)
@@ -30,35 +33,40 @@ def downtimes(model: type[Work], *, since: datetime, until: datetime) -> list[Do
         return []
     begin = max(since.replace(second=0, microsecond=0), first)
     minutes = {row.starts_at: row for row in stored.filter(starts_at__range=(begin, until))}
-    return [
-        Downtime(start=start, end=end)
-        for shortest, start, end in _runs(minutes, begin=begin, until=until)
-        if end - start >= shortest * MINUTE
-    ]
+    runs = list(_runs(minutes, begin=begin, until=until))
+    if runs and runs[0].start == begin:
+        # It stood still before already.
+        well = stored.filter(Q(done__gt=0) | Q(failed__gt=0) | Q(waiting=0), starts_at__lt=begin)
+        last = well.order_by("-starts_at").values_list("starts_at", flat=True).first()
+        runs[0] = replace(runs[0], start=last + MINUTE if last else first)
+    return runs
 
 
 def _runs(
     minutes: dict[datetime, Minute], *, begin: datetime, until: datetime
-) -> Iterator[tuple[int, datetime, datetime]]:
-    """Yield each run of still minutes: how many make it worth telling, where it begins, and where it ends."""
-    start = None
-    shortest = SHORTEST_STALL
+) -> Iterator[Downtime]:
+    """Yield each run of still minutes that is long enough to be told."""
+    start, uncounted = None, 0
     moment = begin
-    while moment + MINUTE <= until:
-        limit = _stillness(minutes.get(moment))
-        if limit:
-            start, shortest = start or moment, min(shortest, limit)
+    while moment <= until:
+        minute = minutes.get(moment)
+        is_over = moment + MINUTE > until
+        if not is_over and _is_still(minute):
+            start = start or moment
+            uncounted += _is_uncounted(minute)
         elif start:
-            yield shortest, start, moment
-            start, shortest = None, SHORTEST_STALL
+            if uncounted >= SHORTEST_GAP or moment - start >= SHORTEST_STALL * MINUTE:
+                yield Downtime(start=start, end=moment)
+            start, uncounted = None, 0
         moment += MINUTE
-    if start:
-        yield shortest, start, moment
 
 
-def _stillness(minute: Minute | None) -> int:
-    """Return how many such minutes in a row are worth telling; 0 for one in which all was well."""
-    if minute is None or minute.waiting is None:
-        return SHORTEST_GAP
-    is_stalled = minute.waiting and not minute.done and not minute.failed
-    return SHORTEST_STALL if is_stalled else 0
+def _is_uncounted(minute: Minute | None) -> bool:
+    """Return whether nobody kept the books of a minute; one that was made up for later has no count of what waited."""
+    return minute is None or minute.waiting is None
+
+
+def _is_still(minute: Minute | None) -> bool:
+    if minute and (minute.done or minute.failed):
+        return False
+    return _is_uncounted(minute) or bool(minute and minute.waiting)

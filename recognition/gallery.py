@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import BinaryField, F, UUIDField, Value
 
 from recognition import engine as engines
@@ -28,10 +28,35 @@ def next_revision() -> int:
     return GalleryState.objects.values_list("revision", flat=True).get(pk=1)
 
 
+def revision() -> int:
+    """Return the newest revision that is committed."""
+    return GalleryState.objects.values_list("revision", flat=True).get(pk=1)
+
+
+def hold_revision() -> int:
+    """Return the newest revision, which stays the newest until the transaction ends; call it first in that.
+
+    Those who hold it do not wait for each other, and writers wait for all of them.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("Outside a transaction nothing is held.")
+    # On SQLite a transaction that writes is alone anyway.
+    lock = "FOR SHARE" if connection.features.has_select_for_update else ""
+    table = connection.ops.quote_name(GalleryState._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT revision FROM {table} WHERE id = 1 {lock}")  # noqa: S608 (a name of ours)
+        return int(cursor.fetchone()[0])
+
+
+def wait_for_holders() -> None:
+    """Return once nobody holds the revision any more, and let nobody hold it until the transaction ends."""
+    GalleryState.objects.select_for_update().get(pk=1)
+
+
 def remove(known_faces: Iterable[KnownFace]) -> None:
     """Take faces out of the gallery of every worker; call it in a transaction."""
     # Whoever enters one at this moment is waited for, else it could go with its photo and leave no tombstone.
-    GalleryState.objects.select_for_update().get(pk=1)
+    wait_for_holders()
     gone = list(known_faces)
     if not gone:
         return

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from ledger import crashpoints, leases
 from recognition import engine as engines
-from recognition import matching, sightings
+from recognition import gallery, matching, sightings
 from recognition.engine import Engine
 from recognition.events import photo_recognised
 from recognition.gallery import Gallery
@@ -55,8 +55,10 @@ def request(person: Person, *, why: str) -> LookBack | None:
     if not KnownFace.objects.filter(person=person_id).exists() or not _uploads().exists():
         return None
     waiting = LookBack.objects.filter(person=person_id, stage=LookBack.Stage.WAITING, begun_at=None)
-    if found := waiting.first():
-        return found
+    with transaction.atomic():
+        # Locked, so that it begins after what asks for it was stored, and not before.
+        if found := waiting.select_for_update().first():
+            return found
     try:
         with transaction.atomic():
             return LookBack.objects.create(
@@ -136,13 +138,17 @@ def _begin(lease: leases.Lease[LookBack], *, engine: str) -> None:
     """Store up to where it is to look, at the first slice: what comes in later is matched with the person anyway."""
     if lease.row.begun_at:
         return
-    stored = Embedding.objects.filter(engine=engine).aggregate(last=Max("pk"), count=Count("pk"))
-    facts: dict[str, Any] = {
-        "begun_at": timezone.now(),
-        "until": stored["last"] or 0,
-        "total": stored["count"],
-    }
-    _store(lease, **facts)
+    of_engine = Embedding.objects.filter(engine=engine)
+    with transaction.atomic():
+        # Those who store embeddings hold the revision: after them no number up to the last can appear any more.
+        gallery.wait_for_holders()
+        stored = of_engine.aggregate(last=Max("pk"), count=Count("pk"))
+        facts: dict[str, Any] = {
+            "begun_at": timezone.now(),
+            "until": stored["last"] or 0,
+            "total": stored["count"],
+        }
+        _store(lease, **facts)
     for name, value in facts.items():
         setattr(lease.row, name, value)
 
@@ -195,8 +201,10 @@ def _match_anew(photo: Photo, *, person_id: uuid.UUID, engine: Engine, known: Ga
     """Store who may be on a photo as of now; return whether the person is the nearest of one of its faces."""
     with transaction.atomic():
         # Two that look for two people do not match the same photo at once.
-        if not Photo.objects.select_for_update().filter(pk=photo.pk).exists():
+        locked = Photo.objects.select_for_update().filter(pk=photo.pk).first()
+        if locked is None:
             return False
+        photo.published_at = locked.published_at
         rows = Embedding.objects.filter(face__photo=photo, engine=engine.name)
         found = list(rows.select_related("face").order_by("face__index"))
         if not found:
@@ -211,8 +219,12 @@ def _match_anew(photo: Photo, *, person_id: uuid.UUID, engine: Engine, known: Ga
 
 
 def _announce(photo: Photo) -> None:
-    """Tell the listeners of a photo that was found by looking back. Raises NotAnnounced if one failed."""
-    answers = photo_recognised.send_robust(sender=Photo, photo_id=photo.pk, historic=True)
+    """Tell the listeners of a photo that was found by looking back. Raises NotAnnounced if one failed.
+
+    One of which they have not heard yet, because a worker died before it told them, is no old one.
+    """
+    historic = photo.published_at is not None
+    answers = photo_recognised.send_robust(sender=Photo, photo_id=photo.pk, historic=historic)
     for _, answer in answers:
         if isinstance(answer, Exception):
             raise NotAnnounced(f"{photo}") from answer

@@ -17,7 +17,7 @@ from ledger import crashpoints, leases, turns
 from ledger.intake import DiskFull, Refused
 from recognition import admission, chips, gallery, lookback, matching, sightings
 from recognition import engine as engines
-from recognition.engine import Detection, Engine, Picture
+from recognition.engine import Detection, Embeddings, Engine, Picture
 from recognition.events import photo_recognised
 from recognition.gallery import Gallery
 from recognition.models import Embedding, Face, KnownFace, LookBack, Person, Photo, Sighting
@@ -184,9 +184,13 @@ def recognise_faces(photo_id: uuid.UUID | str, *, engine: Engine, known: Gallery
         if lease.row.purpose == Photo.Purpose.ENROLMENT:
             _store_enrolment(lease, embeddings)
         else:
-            found = known.search(vectors, engine=engine)
-            matches = matching.assign(found, limit=engine.thresholds.candidate)
-            _store_sightings(lease, embeddings, matches=matches)
+            revision = gallery.revision()
+            matches = _match(vectors, engine=engine, known=known)
+            with transaction.atomic():
+                if gallery.hold_revision() != revision:
+                    # Who is enrolled from now on finds this photo by looking back; who was meanwhile, would not.
+                    matches = _match(vectors, engine=engine, known=known)
+                _store_sightings(lease, embeddings, matches=matches)
             crashpoints.reach("photo: recognised")
             publish(lease.row.pk)
 
@@ -370,20 +374,22 @@ def _embed(photo: Photo, *, engine: Engine) -> tuple[list[Face], engines.Embeddi
     return [face for face, _ in found], engine.embed([engine.align(chip) for _, chip in found])
 
 
+def _match(vectors: Embeddings, *, engine: Engine, known: Gallery) -> list[matching.Match]:
+    return matching.assign(known.search(vectors, engine=engine), limit=engine.thresholds.candidate)
+
+
 def _store_sightings(
     lease: leases.Lease[Photo],
     embeddings: list[Embedding],
     *,
     matches: list[matching.Match],
 ) -> None:
-    """Commit the outcome of an upload, leaving out people who were deleted meanwhile."""
-    photo = lease.row
-    with transaction.atomic():
-        leases.finish(lease, stage=Photo.Stage.DONE)
-        Embedding.objects.bulk_create(embeddings)
-        faces = [embedding.face for embedding in embeddings]
-        Sighting.objects.bulk_create(sightings.build(photo, faces, matches))
-        crashpoints.reach("photo: sightings stored, not committed")
+    """Store the outcome of an upload, leaving out people who were deleted meanwhile; call it in a transaction."""
+    leases.finish(lease, stage=Photo.Stage.DONE)
+    Embedding.objects.bulk_create(embeddings)
+    faces = [embedding.face for embedding in embeddings]
+    Sighting.objects.bulk_create(sightings.build(lease.row, faces, matches))
+    crashpoints.reach("photo: sightings stored, not committed")
 
 
 def _store_enrolment(lease: leases.Lease[Photo], embeddings: list[Embedding]) -> None:

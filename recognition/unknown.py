@@ -16,7 +16,7 @@ from recognition import engine as engines
 from recognition.engine import MINIMUM_FOR_ENROLMENT
 from recognition.models import Face, Photo, Sighting
 
-#: Unknown faces that one is compared with, the newest first.
+#: Photos, and unknown faces of them, that those of one are compared with, the newest first.
 MOST_COMPARED = 20_000
 
 
@@ -51,36 +51,56 @@ def unknown_faces() -> "QuerySet[Any]":
     )
 
 
-def seen_like(face: Face, *, since: datetime, until: datetime) -> list[Likeness]:
-    """Return the unknown faces of other photos within a time that look like this one, oldest first.
+@dataclass(frozen=True, kw_only=True)
+class Others:
+    """Unknown faces of other photos: `rows` of id, source and time, and in that order `vectors`, (N, D) float32."""
 
-    That is within the distance at which a known person would raise an alert. One query.
-    """
-    embedding = face.embedding
+    rows: list[tuple[uuid.UUID, str, datetime]]
+    vectors: npt.NDArray[np.float32]
+
+    def like(self, face: Face, *, since: datetime, until: datetime) -> list[Likeness]:
+        """Return those within a time that look like a face, oldest first.
+
+        That is within the distance at which a known person would raise an alert.
+        """
+        limit = engines.THRESHOLDS[face.embedding.engine].alert
+        near = distances(face, self.vectors)
+        found = [
+            Likeness(face_id=pk, source=source, seen_at=seen_at, distance=float(distance))
+            for (pk, source, seen_at), distance in zip(self.rows, near, strict=True)
+            if distance <= limit and since <= seen_at <= until
+        ]
+        return sorted(found, key=lambda one: one.seen_at)
+
+
+def others_of(photo: Photo, *, since: datetime, until: datetime) -> Others:
+    """Return the unknown faces of other photos that were seen within a time, of the MOST_COMPARED newest; one query."""
+    # The photos are named first: from the side of the faces all that are stored would be read.
+    lately = Photo.objects.filter(
+        created_at__gte=since, purpose=Photo.Purpose.UPLOAD, stage=Photo.Stage.DONE
+    ).exclude(pk=photo.pk)
     rows = list(
         unknown_faces()
-        .filter(
-            seen_at__range=(since, until),
-            photo__created_at__gte=since,
-        )
-        .exclude(photo=face.photo_id)
+        .filter(photo__in=lately.order_by("-created_at").values("pk")[:MOST_COMPARED])
+        .filter(seen_at__range=(since, until))
         .order_by("-photo__created_at")
         .values_list("pk", "photo__source", "seen_at", "embedding__vector")[:MOST_COMPARED]
     )
-    near = distances(face, [vector for *_, vector in rows])
-    limit = engines.THRESHOLDS[embedding.engine].alert
-    found = [
-        Likeness(face_id=pk, source=source, seen_at=seen_at, distance=float(distance))
-        for (pk, source, seen_at, _), distance in zip(rows, near, strict=True)
-        if distance <= limit
-    ]
-    return sorted(found, key=lambda one: one.seen_at)
+    vectors = np.array([vector for *_, vector in rows], dtype=np.float32)
+    return Others(
+        rows=[(pk, source, seen_at) for pk, source, seen_at, _ in rows],
+        vectors=vectors.reshape(len(rows), -1) if rows else vectors.reshape(0, 0),
+    )
 
 
-def distances(face: Face, vectors: Sequence[object]) -> npt.NDArray[np.float32]:
+def distances(
+    face: Face, vectors: Sequence[object] | npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
     """Return how far a face is from embeddings of its own engine, (N,) float32."""
     embedding = face.embedding
     probe = np.asarray(embedding.vector, dtype=np.float32)[None]
+    if not len(vectors):
+        return np.empty(0, dtype=np.float32)
     gallery = np.array(vectors, dtype=np.float32).reshape(len(vectors), probe.shape[1])
     found: npt.NDArray[np.float32] = engines.distances(probe, gallery, engine=embedding.engine)[0]
     return found

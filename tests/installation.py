@@ -1,11 +1,14 @@
 """A real installation for tests of whole flows: its own data folder, a free port, real processes."""
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -13,6 +16,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +66,12 @@ class Installation:
                 self.environment.pop(name, None)
 
     def start(self) -> "Installation":
-        """Start the server and return once it answers and a worker is alive."""
+        """Start the server and return once it answers and a worker is alive.
+
+        A new data folder is the copy of one that was prepared before; `launch` begins with an empty one.
+        """
+        if not self.data_dir.exists() and "DATABASE_URL" not in self.environment:
+            shutil.copytree(_prepared(), self.data_dir)
         return self.launch().wait_until_ready()
 
     def launch(self, *, folder: Path = ROOT) -> "Installation":
@@ -208,6 +217,16 @@ class Installation:
             f"Photo {photo['id']} is still {now['stage']}:\n" + "\n".join(self.lines)
         )
 
+    def alert_of(self, person_id: str, *, token: str, seconds: float = 30) -> dict[str, Any]:
+        """Return the newest alert of a person, once there is one: it is raised just after the photo is done."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = self.get(f"/api/v1/alerts/?person={person_id}", token=token).json()["results"]
+            if found:
+                return dict(found[0])
+            time.sleep(0.1)
+        raise AssertionError("No alert was raised:\n" + "\n".join(self.lines))
+
     def mails(self) -> list[bytes]:
         """Return the mails written so far, the oldest first."""
         return [path.read_bytes() for path in sorted((self.data_dir / "mail").glob("*.eml"))]
@@ -217,6 +236,15 @@ class Installation:
         with process.stdout as output:
             for line in output:
                 self.lines.append(line.rstrip())
+
+
+@cache
+def _prepared() -> Path:
+    """A data folder as the first start makes it; once for each process of the tests."""
+    folder = Path(tempfile.mkdtemp(prefix="facewatch-prepared-")) / "data"
+    atexit.register(shutil.rmtree, folder.parent, ignore_errors=True)
+    Installation(folder).manage("prepare")
+    return folder
 
 
 def free_port() -> int:
@@ -229,7 +257,7 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation that runs for the tests of one file: which files share a process is chance."""
-    running = Installation(tmp_path_factory.mktemp("installation")).start()
+    running = Installation(tmp_path_factory.mktemp("installation") / "data").start()
     yield running
     assert running.stop() == 0
     assert running.processes() == {}

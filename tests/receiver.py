@@ -14,7 +14,7 @@ HANG_SECONDS = 5
 
 @dataclass
 class Receiver:
-    """What came, and what is answered: `status`, with `headers`; `mode` may be "hang" or "drip"."""
+    """What came, and what is answered: `status`, with `headers`; `mode` may be "hang", "drip" or "stall"."""
 
     port: int = 0
     status: int = 204
@@ -58,9 +58,13 @@ def receiving() -> Iterator[Receiver]:
             self.send_response(receiver.status)
             for name, value in receiver.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(receiver.body)))
+            # One that stalls promises more than it sends.
+            missing = 1000 if receiver.mode == "stall" else 0
+            self.send_header("Content-Length", str(len(receiver.body) + missing))
             self.end_headers()
             self.wfile.write(receiver.body)
+            self.wfile.flush()
+            receiver.ending.wait(HANG_SECONDS if missing else 0)
 
         def _drip(self) -> None:
             """Send a byte of a header now and then, for as long as it goes."""

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
-from alerts import deliveries, digests, tasks
-from alerts.channels import letters
+from alerts import deliveries, digests, tasks, ways
+from alerts.masking import mask
 from alerts.models import Delivery, Digest
 from recognition.admin import pictures, stages
 
@@ -65,7 +65,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     @admin.display(description=_lazy("message ID"))
     def message_id(self, row: Delivery | Digest) -> str | None:
-        return letters.message_id(row.notice_id) if row.notice_id else None
+        return ways.message_id(row)
 
 
 @admin.register(Delivery)
@@ -73,7 +73,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     """That one recipient hears of one alert."""
 
     list_display = (
-        "target",
+        "target_shown",
         "alert_link",
         "way",
         "progress",
@@ -85,7 +85,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     search_fields = ("target", "alert__person__name", "alert__watchlist__name", "error_code")
     search_help_text = _lazy("Search by target, person, watch-list, or error")
     fields = readonly_fields = (
-        "target",
+        "target_shown",
         "alert_link",
         "kind",
         "mode",
@@ -93,6 +93,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
         "digest",
         *PROGRESS,
     )
+
+    @admin.display(description=_lazy("target"), ordering="target")
+    def target_shown(self, delivery: Delivery) -> str:
+        return mask(delivery.channel, delivery.target)
 
     @admin.display(description=_lazy("alert"))
     def alert_link(self, delivery: Delivery) -> SafeString:
@@ -114,7 +118,7 @@ class DigestAdmin(ReadOnlyAdmin):
     """One mail to one recipient about the alerts of one window."""
 
     list_display = (
-        "recipient",
+        "recipient_shown",
         "progress",
         "mode",
         "window_end",
@@ -125,7 +129,7 @@ class DigestAdmin(ReadOnlyAdmin):
     search_fields = ("recipient", "error_code")
     search_help_text = _lazy("Search by recipient or error")
     fields = readonly_fields = (
-        "recipient",
+        "recipient_shown",
         "channel",
         "mode",
         "window_start",
@@ -139,6 +143,10 @@ class DigestAdmin(ReadOnlyAdmin):
         count = Subquery(sent.annotate(count=Count("pk")).values("count"))
         rows = cast("QuerySet[Digest]", super().get_queryset(request))
         return rows.annotate(alerts_in_it=Coalesce(count, 0))
+
+    @admin.display(description=_lazy("recipient"), ordering="recipient")
+    def recipient_shown(self, digest: Digest) -> str:
+        return mask(digest.channel, digest.recipient)
 
     @admin.display(description=_lazy("alerts"), ordering="alerts_in_it")
     def alert_count(self, digest: Any) -> int:

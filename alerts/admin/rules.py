@@ -72,18 +72,24 @@ class WatchListForm(forms.ModelForm):
 class SubscriptionForm(forms.ModelForm):
     """Who hears of a list, how and when."""
 
+    #: What a new webhook is signed with; shown once.
+    new_secret = ""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields.get("channel")
         if isinstance(field, forms.ChoiceField):
-            offered = ways.offered()
+            # Its own stays, also if it is not offered any more.
+            offered = {*ways.offered(), self.initial.get("channel")}
             field.choices = [one for one in Subscription.Channel.choices if one[0] in offered]
 
     def clean(self) -> dict[str, Any]:
         """Refuse hours of which one end is missing."""
         found = super().clean() or self.cleaned_data
         _check_both(self, "quiet_from", "quiet_until")
-        if {"channel", "target", "mode"} <= found.keys():
+        asked = {"channel", "target", "mode"}
+        # What was stored before may be switched off whatever it is.
+        if asked <= found.keys() and asked & set(self.changed_data):
             try:
                 # Only staff comes here.
                 targets.check(found["channel"], found["target"], mode=found["mode"])
@@ -93,7 +99,10 @@ class SubscriptionForm(forms.ModelForm):
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]  # of Django's own
-        webhooks.give_secret(self.instance)
+        if webhooks.give_secret(self.instance):
+            self.new_secret = self.instance.secret
+        if self.instance.is_active:
+            self.instance.ended_because = ""
 
 
 def _check_both(form: forms.ModelForm, start: str, end: str) -> None:

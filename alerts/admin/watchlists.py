@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
-from alerts import lists, watch
+from alerts import lists, watch, webhooks
 from alerts.admin.rules import SubscriptionForm, WatchListForm
+from alerts.masking import mask
 from alerts.models import Alert, Delivery, Subscription, WatchList
 from recognition import engine as engines
 from recognition.admin import pictures, removal
@@ -28,7 +29,24 @@ removal.register(Subscription, Delivery, lookup="subscription")
 LABELS = forms.Media(js=cast("Any", [forms.Script("admin-facewatch/labels.js", type="module")]))
 
 
-class SubscriptionInline(admin.TabularInline):
+class MaskedTargets(admin.options.BaseModelAdmin):
+    """Shows what may be secret in a target to those alone who may change it."""
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_fields(request, obj)
+        if self.has_change_permission(request):
+            return fields
+        return ["target_shown" if name == "target" else name for name in fields]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*super().get_readonly_fields(request, obj), "target_shown"]
+
+    @admin.display(description=_lazy("target"), ordering="target")
+    def target_shown(self, subscription: Subscription) -> str:
+        return mask(subscription.channel, subscription.target)
+
+
+class SubscriptionInline(MaskedTargets, admin.TabularInline):
     """Who hears of a list's alerts."""
 
     model = Subscription
@@ -52,7 +70,11 @@ def switch_off(modeladmin: Any, request: HttpRequest, queryset: "QuerySet[Any]")
 def _switch(modeladmin: Any, request: HttpRequest, queryset: "QuerySet[Any]", *, on: bool) -> None:
     changed = list(queryset.filter(is_active=not on))
     before = [lists.state_of(one) for one in changed if isinstance(one, WatchList)]
-    queryset.model._default_manager.filter(pk__in=[one.pk for one in changed]).update(is_active=on)
+    # Why a recipient left is no longer so when staff has them back.
+    forget = {"ended_because": ""} if on and queryset.model is Subscription else {}
+    queryset.model._default_manager.filter(pk__in=[one.pk for one in changed]).update(
+        is_active=on, **forget
+    )
     text = _("Switched on.") if on else _("Switched off.")
     for one in changed:
         one.is_active = on
@@ -183,21 +205,45 @@ class WatchListAdmin(admin.ModelAdmin):
             )
             messages.info(request, text % count)
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
+        """Store who hears of it, and show the secrets of new webhooks."""
+        super().save_formset(request, form, formset, change)
+        for one in formset.forms:
+            _show_secret(request, one.instance, secret=getattr(one, "new_secret", ""))
+
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         return removal.describe(WatchList, objs)
 
 
+@admin.action(permissions=["change"], description=_lazy("Give selected webhooks a new secret"))
+def new_secret(modeladmin: Any, request: HttpRequest, queryset: "QuerySet[Subscription]") -> None:
+    """Change what webhooks are signed with; for a day their messages are signed with the one before as well."""
+    hooks = list(queryset.filter(channel=Subscription.Channel.WEBHOOK))
+    for hook in hooks:
+        _show_secret(request, hook, secret=webhooks.rotate(hook))
+        modeladmin.log_change(request, hook, _("New secret."))
+    if not hooks:
+        messages.warning(request, _("Only webhooks are signed: none was selected."))
+
+
+def _show_secret(request: HttpRequest, subscription: Subscription, *, secret: str) -> None:
+    if secret:
+        facts = {"hook": mask(subscription.channel, subscription.target), "secret": secret}
+        text = _("The webhook to %(hook)s is signed with %(secret)s. It is shown this once.")
+        messages.warning(request, text % facts)
+
+
 @admin.register(Subscription)
-class SubscriptionAdmin(admin.ModelAdmin):
+class SubscriptionAdmin(MaskedTargets, admin.ModelAdmin):
     """Who hears of which list's alerts, and how."""
 
-    list_display = ("target", "watchlist", "mode", "channel", "is_active", "created_at")
+    list_display = ("target_shown", "watchlist", "mode", "channel", "is_active", "created_at")
     list_filter = ("mode", "channel", "is_active", "watchlist")
     list_select_related = ("watchlist",)
     search_fields = ("target", "watchlist__name")
     search_help_text = _lazy("Search by target or watch-list")
     list_per_page = 50
-    actions = (switch_on, switch_off)
+    actions = (switch_on, switch_off, new_secret)
     autocomplete_fields = ("watchlist",)
     form = SubscriptionForm
     readonly_fields = ("ended_because",)
@@ -216,6 +262,11 @@ class SubscriptionAdmin(admin.ModelAdmin):
     def media(self) -> forms.Media:
         """The admin's own, with names for its search."""
         return super().media + LABELS
+
+    def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: Any) -> None:
+        """Store it, and show the secret of a new webhook."""
+        super().save_model(request, obj, form, change)
+        _show_secret(request, obj, secret=form.new_secret)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         return removal.describe(Subscription, objs)

@@ -66,6 +66,18 @@ class Unreachable(Temporary):
     """The channel itself does not work now, whatever the notice: others need not be tried for a while."""
 
 
+class Withheld(Temporary):
+    """It was not handed over, because what it says was no longer so; the channel was not asked."""
+
+
+class Busy(Temporary):
+    """The target asks to be left alone for some seconds; 0 if it does not say for how many."""
+
+    def __init__(self, detail: str, *, code: str, seconds: float) -> None:
+        super().__init__(detail, code=code)
+        self.seconds = seconds
+
+
 class HungUp(Temporary):
     """There was no answer before the notice was handed over: it may be the channel, or this target."""
 

@@ -5,8 +5,10 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from alerts.channels import Notice, Temporary, Undeliverable, letters
+from alerts.channels import Notice, Undeliverable, Unsure, letters
 
+#: Seconds before each further attempt, where one is made: some of those told may hear it again each time.
+WAITS = (60.0, 300.0, 1800.0, 7200.0)
 #: Characters of a message: the least that a common service takes (https://appriseit.com/).
 LONGEST_BODY = 1000
 
@@ -23,33 +25,34 @@ class AppriseChannel:
         # Imported when it is needed: it loads a hundred services.
         from apprise import Apprise  # noqa: PLC0415
 
-        self._sender = Apprise()
-        if not self._sender.add(notice.target):
+        # As one URL: `add` would take a text with commas or spaces for several.
+        self._sender = Apprise.instantiate(notice.target)
+        if not self._sender:
             raise Undeliverable("Apprise cannot make sense of this URL.", code="bad_address")
+        if len(self._sender) > 1:
+            # Of those that a URL names together it does not say who was told.
+            raise Undeliverable("Subscribe each target by a URL of its own.", code="many_targets")
         self._title, self._body = summarise(notice)
 
     def send(self) -> None:
         if not self._sender.notify(title=self._title, body=self._body):
-            # It tells no reason; its services answer before they tell anybody.
-            raise Temporary("The service did not take it; its log says more.", code="not_taken")
+            # It tells no reason: refused, or told and not answered.
+            raise Unsure("The service did not say that it took it.", code="not_taken")
 
     def close(self) -> None:
         """Do nothing: there is no connection to give back."""
 
 
 def check_target(target: str) -> None:
-    """Raise Undeliverable unless the URL is of an allowed scheme."""
+    """Raise Undeliverable unless it is one URL of an allowed scheme."""
     scheme = target.partition("://")[0].lower()
     if scheme not in settings.APPRISE_SCHEMES or "://" not in target:
         allowed = ", ".join(settings.APPRISE_SCHEMES) or _("none")
         raise Undeliverable(
             _("Apprise may use these schemes here: %s.") % allowed, code="scheme_not_allowed"
         )
-
-
-def mask(target: str) -> str:
-    """Return an Apprise URL without what is secret in it: its scheme alone."""
-    return f"{target.partition('://')[0]}://…"
+    if any(c.isspace() or not c.isprintable() for c in target) or target.count("://") > 1:
+        raise Undeliverable(_("Give one URL, without spaces."), code="bad_address")
 
 
 def summarise(notice: Notice) -> tuple[str, str]:

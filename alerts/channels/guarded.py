@@ -44,13 +44,44 @@ class GuardedSession(HTTPSession):
         super().__init__(config)
         # No proxy and no password of this machine's own.
         self.trust_env = False
-        self._sockets: list[Any] = []
-        self.was_hung_up = False
+        self._line = _Line()
         for scheme in ("http", "https"):
-            self.mount(f"{scheme}://", _Adapter(scheme, networks=networks, opened=self._sockets))
+            self.mount(f"{scheme}://", _Adapter(scheme, networks=networks, line=self._line))
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return none: to prepare a redirection that nobody follows, requests would read all of the answer."""
+        return None
+
+    @property
+    def was_hung_up(self) -> bool:
+        """Whether `hang_up` was called."""
+        return self._line.was_hung_up
 
     def hang_up(self) -> None:
         """End what is under way: whoever waits for an answer gets an error, or what looks like a short answer."""
+        self._line.hang_up()
+
+
+class _Line:
+    """The sockets of a session; once hung up, none is opened any more."""
+
+    def __init__(self) -> None:
+        self.was_hung_up = False
+        self._sockets: list[socket.socket] = []
+
+    def add(self, one: socket.socket) -> None:
+        """Remember a socket. Raises ConnectionAbortedError if the line was hung up meanwhile."""
+        self._sockets.append(one)
+        self.check()
+
+    def check(self) -> None:
+        """Raise ConnectionAbortedError if the line was hung up."""
+        if self.was_hung_up:
+            self.hang_up()
+            raise ConnectionAbortedError("It took too long.")
+
+    def hang_up(self) -> None:
+        """End every socket."""
         self.was_hung_up = True
         for one in list(self._sockets):
             with suppress(OSError):
@@ -65,13 +96,13 @@ def session(networks: Iterable[str], *, timeout: tuple[float, float]) -> Guarded
 class _Adapter(IPFilterAdapter):
     """Adds to requests-hardened the ranges that it lets through, and the networks that are allowed."""
 
-    def __init__(self, scheme: str, *, networks: Sequence[Network], opened: list[Any]) -> None:
+    def __init__(self, scheme: str, *, networks: Sequence[Network], line: _Line) -> None:
         super().__init__(is_https_proto=scheme == "https")
         self._scheme = scheme
         self._networks = networks
         self.poolmanager.pool_classes_by_scheme = {
-            "http": _pool(urllib3.HTTPConnectionPool, opened),
-            "https": _pool(urllib3.HTTPSConnectionPool, opened),
+            "http": _pool(urllib3.HTTPConnectionPool, line),
+            "https": _pool(urllib3.HTTPSConnectionPool, line),
         }
 
     def build_connection_pool_key_attributes(
@@ -99,13 +130,19 @@ class _Adapter(IPFilterAdapter):
         return host, pool
 
 
-def _pool(base: Any, opened: list[Any]) -> Any:
-    """Return a pool of connections that remember their sockets."""
+def _pool(base: Any, line: _Line) -> Any:
+    """Return a pool of connections that remember their sockets, also while they agree on TLS."""
 
     class Connection(base.ConnectionCls):
+        def _new_conn(self) -> socket.socket:
+            line.check()
+            made: socket.socket = super()._new_conn()
+            line.add(made)
+            return made
+
         def connect(self) -> None:
             super().connect()
-            opened.append(self.sock)
+            line.add(self.sock)
 
     class Pool(base):
         ConnectionCls = Connection

@@ -1,7 +1,7 @@
 """What an e-mail about alerts says: text and HTML of the same facts, from the templates in templates/email/."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -58,7 +58,7 @@ class Entry:
     is_open: bool
     alert_url: str
     photo_url: str
-    #: The Content-ID of a picture that comes along; empty unless the settings say so.
+    #: The Content-ID of the picture, if it comes along.
     picture: str = ""
 
 
@@ -80,8 +80,9 @@ class Section:
 
 def compose(notice: Notice) -> EmailMultiAlternatives:
     """Return the mail that tells a notice, ready to send. The same notice has the same Message-ID each time."""
+    pictures = _pictures(notice) if settings.MAIL_PICTURES else {}
     with timezone.override(ZoneInfo(notice.time_zone)):
-        facts = describe_notice(notice)
+        facts = describe_notice(notice, pictures=pictures)
         text = render_to_string("email/alerts.txt", facts)
         html = render_to_string("email/alerts.html", facts)
     host = host_name()
@@ -102,33 +103,43 @@ def compose(notice: Notice) -> EmailMultiAlternatives:
         },
     )
     mail.attach_alternative(_inliner.inline(html), "text/html")
-    if settings.MAIL_PICTURES:
-        _attach_pictures(mail, notice)
+    if pictures:
+        mail.mixed_subtype = "related"  # type: ignore[attr-defined]  # of Django's, and not in its stubs
+    for name, content in pictures.items():
+        picture = MIMEImage(content, "png")
+        picture.add_header("Content-ID", f"<{name}>")
+        picture.add_header("Content-Disposition", "inline", filename="face.png")
+        mail.attach(picture)
     return mail
 
 
-def _attach_pictures(mail: EmailMultiAlternatives, notice: Notice) -> None:
-    """Attach the faces of the first alerts, to be shown where the text names them; without those whose file is gone."""
-    mail.mixed_subtype = "related"  # type: ignore[attr-defined]  # of Django's, and not in its stubs
-    for alert in notice.alerts[:MOST_PICTURES]:
-        face = alert.best_face or alert.face
-        with suppress(OSError):
-            with default_storage.open(face.chip_name) as file:
-                picture = MIMEImage(file.read(), "png")
-            picture.add_header("Content-ID", f"<{_content_id(alert)}>")
-            picture.add_header("Content-Disposition", "inline", filename="face.png")
-            mail.attach(picture)
+def _pictures(notice: Notice) -> dict[str, bytes]:
+    """Return the faces that come along by their Content-ID: of the first alerts that are listed and have a file."""
+    found: dict[str, bytes] = {}
+    for _heading, chosen in _parts_of(notice):
+        for alert, _kind in chosen:
+            if len(found) == MOST_PICTURES:
+                return found
+            with suppress(OSError), default_storage.open(_chip_name(alert)) as file:
+                found[_content_id(alert)] = file.read()
+    return found
+
+
+def _chip_name(alert: Alert) -> str:
+    return (alert.best_face or alert.face).chip_name
 
 
 def _content_id(alert: Alert) -> str:
     return f"{alert.pk}@{host_name()}"
 
 
-def describe_notice(notice: Notice) -> dict[str, Any]:
-    """Return the facts of a mail, as its templates take them."""
+def describe_notice(notice: Notice, *, pictures: Collection[str] = ()) -> dict[str, Any]:
+    """Return the facts of a mail, as its templates take them; `pictures` are the Content-IDs of what comes along."""
     kinds = kinds_of(notice)
-    listed = list(zip(notice.alerts, kinds, strict=True))[:MOST_LISTED]
-    sections = arrange(listed)
+    sections = [
+        Section(heading=heading, groups=group(chosen, pictures=pictures))
+        for heading, chosen in _parts_of(notice)
+    ]
     entries = [entry for section in sections for group in section.groups for entry in group.entries]
     lists = {entry.watchlist for entry in entries}
     token = unsubscribing.token(notice.id, is_digest=bool(notice.mode))
@@ -156,8 +167,9 @@ def kinds_of(notice: Notice) -> list[str]:
     return [delivery.kind for delivery in notice.deliveries]
 
 
-def arrange(listed: Sequence[tuple[Alert, str]]) -> list[Section]:
-    """Return the sections: corrections first, then what is new, what went on, and what looking back found."""
+def _parts_of(notice: Notice) -> list[tuple[str, list[tuple[Alert, str]]]]:
+    """Return what is told, by heading: corrections first, then what is new, what went on, what looking back found."""
+    listed = list(zip(notice.alerts, kinds_of(notice), strict=True))[:MOST_LISTED]
     raised = Event.Kind.RAISED
     parts = (
         (_("Corrections"), lambda _alert, kind: kind == Event.Kind.REVIEWED),
@@ -165,12 +177,11 @@ def arrange(listed: Sequence[tuple[Alert, str]]) -> list[Section]:
         (_("Gone on since you were told"), lambda _alert, kind: kind == Event.Kind.ENDED),
         (_("Found in older photos"), lambda alert, kind: kind == raised and alert.historic),
     )
-    sections = []
-    for heading, belongs in parts:
-        chosen = [(alert, kind) for alert, kind in listed if belongs(alert, kind)]
-        if chosen:
-            sections.append(Section(heading=heading, groups=group(chosen)))
-    return sections
+    found = [
+        (heading, [(alert, kind) for alert, kind in listed if belongs(alert, kind)])
+        for heading, belongs in parts
+    ]
+    return [(heading, chosen) for heading, chosen in found if chosen]
 
 
 def message_id(notice_id: uuid.UUID) -> str:
@@ -217,16 +228,18 @@ def write_subject(notice: Notice, *, kinds: Sequence[str], lists: Sequence[str])
     return (what + where) % facts
 
 
-def group(listed: Iterable[tuple[Alert, str]]) -> list[Group]:
+def group(listed: Iterable[tuple[Alert, str]], *, pictures: Collection[str] = ()) -> list[Group]:
     """Return the alerts by watch-list, in the order in which they come."""
-    entries = [describe(alert, kind=kind) for alert, kind in listed]
+    entries = [describe(alert, kind=kind, pictures=pictures) for alert, kind in listed]
     return [
         Group(watchlist=name, entries=list(found))
         for name, found in groupby(entries, key=lambda entry: entry.watchlist)
     ]
 
 
-def describe(alert: Alert, *, kind: str = Event.Kind.RAISED) -> Entry:
+def describe(
+    alert: Alert, *, kind: str = Event.Kind.RAISED, pictures: Collection[str] = ()
+) -> Entry:
     """Return what the mail says of one alert, as it is now."""
     photo = alert.photo
     return Entry(
@@ -246,7 +259,7 @@ def describe(alert: Alert, *, kind: str = Event.Kind.RAISED) -> Entry:
         is_open=alert.status == Alert.Status.OPEN,
         alert_url=f"{settings.BASE_URL}/alerts/{alert.pk}/",
         photo_url=f"{settings.BASE_URL}/photos/{photo.pk}/",
-        picture=_content_id(alert) if settings.MAIL_PICTURES else "",
+        picture=_content_id(alert) if _content_id(alert) in pictures else "",
     )
 
 

@@ -8,17 +8,20 @@ time that it is sent, so that a receiver knows a repetition.
 import json
 import secrets
 import threading
+import uuid
 from base64 import b64encode
 from contextlib import suppress
 from datetime import timedelta
+from http import HTTPStatus
 
 import requests
+import urllib3
 from django.conf import settings
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook as Signer
 
 from alerts import feed
-from alerts.channels import HungUp, Notice, Temporary, Undeliverable, guarded
+from alerts.channels import Busy, HungUp, Notice, Temporary, Undeliverable, guarded
 from alerts.channels.guarded import Forbidden, Gone, InvalidIPAddress
 from alerts.models import Subscription
 
@@ -32,7 +35,14 @@ LONGEST_ANSWER = 300
 OVERLAP = timedelta(days=1)
 #: Answers that are a success: 200 to 299.
 SUCCESS = range(200, 300)
-GONE = 410
+#: Answers that ask for patience, and the most seconds of it that are given.
+BUSY = (
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+MOST_PATIENCE = 3600.0
 
 
 def new_secret() -> str:
@@ -55,7 +65,7 @@ class Webhook:
             feed.describe(delivery.alert, event=delivery.event, kind=delivery.kind)
         )
         self._headers = sign(
-            self._body, message_id=f"msg_{notice.id}", subscription=delivery.subscription
+            self._body, message_id=message_id(notice.id), subscription=delivery.subscription
         )
 
     def send(self) -> None:
@@ -75,7 +85,12 @@ class Webhook:
             ) from error
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
             raise Undeliverable("This is no URL of a webhook.", code="bad_address") from error
-        except (requests.RequestException, OSError) as error:
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+            ValueError,
+        ) as error:
             detail = f"The server gave no answer ({type(error).__name__})."
             raise HungUp(detail, code="no_answer") from error
         finally:
@@ -89,12 +104,36 @@ class Webhook:
         """Raise what an answer means; a redirection is never followed, and is no success."""
         if answer.status_code in SUCCESS:
             return
-        text = answer.raw.read(LONGEST_ANSWER, decode_content=False).decode(errors="replace")
+        text = ""
+        # What it says is for the log; the status says what to do, also if the rest never comes.
+        with suppress(Exception):
+            text = answer.raw.read(LONGEST_ANSWER, decode_content=False).decode(errors="replace")
         detail = f"The server answered {answer.status_code}: {text}".rstrip(": ")
         code = f"http_{answer.status_code}"
-        if answer.status_code == GONE:
+        if answer.status_code == HTTPStatus.GONE:
             raise Gone(detail, code=code)
+        if answer.status_code in BUSY:
+            raise Busy(detail, code=code, seconds=_patience(answer.headers.get("Retry-After", "")))
         raise Temporary(detail, code=code)
+
+
+def origin(target: str) -> str:
+    """Return scheme, host and port of a URL: what does not answer when one of its URLs does not."""
+    try:
+        parts = urllib3.util.parse_url(target)
+    except urllib3.exceptions.HTTPError:
+        return target
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _patience(asked: str) -> float:
+    """Return the seconds that a `Retry-After` asks for, within limits; 0 for a date or none."""
+    return min(float(asked), MOST_PATIENCE) if asked.isascii() and asked.isdigit() else 0.0
+
+
+def message_id(notice_id: uuid.UUID) -> str:
+    """Return the `webhook-id` under which a notice is sent, each time that it is."""
+    return f"msg_{notice_id}"
 
 
 def sign(body: str, *, message_id: str, subscription: Subscription) -> dict[str, str]:
@@ -108,6 +147,7 @@ def sign(body: str, *, message_id: str, subscription: Subscription) -> dict[str,
     return {
         "Content-Type": "application/json",
         "User-Agent": "Facewatch",
+        "Accept-Encoding": "identity",
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(signatures),

@@ -9,6 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from recognition.models import Photo
 
+#: The source of the canary's photos, which are nobody's.
+CANARY_SOURCE = "canary"
+
 
 class CanaryRun(models.Model):
     """One picture on its way from upload to delivery; see `alerts.canary`."""

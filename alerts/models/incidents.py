@@ -118,8 +118,12 @@ class Alert(models.Model):
 
     @property
     def etag(self) -> str:
-        """The value of the ETag header and of If-Match, with its quotes."""
-        return f'"{self.version}"'
+        """The value of the ETag header and of If-Match, with its quotes: the verdicts, the sightings, and the end."""
+        return f'"{self.version}-{self.count}{"-ended" if self.ended_at else ""}"'
+
+    def has_version(self, etag: str) -> bool:
+        """Return whether an ETag is of the verdict that the alert has; more sightings since do not matter."""
+        return etag.strip('"').partition("-")[0] == str(self.version)
 
     @property
     def shown_person(self) -> Person | None:
@@ -218,6 +222,9 @@ class Event(models.Model):
         REVIEWED = "reviewed", _("reviewed")
         ESCALATED = "escalated", _("escalated")
 
+    #: What may happen to one alert more than once.
+    REPEATED = (Kind.REVIEWED, Kind.ENDED)
+
     number = models.BigIntegerField(unique=True)
     alert = models.ForeignKey(Alert, models.CASCADE, related_name="events")
     kind = models.CharField(_("kind"), max_length=16, choices=Kind)
@@ -231,8 +238,8 @@ class Event(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["alert", "kind"],
-                condition=~Q(kind="reviewed"),
-                name="event_once_unless_reviewed",
+                condition=Q(kind__in=["raised", "escalated"]),
+                name="event_once_unless_repeated",
             )
         ]
 

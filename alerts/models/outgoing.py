@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from alerts.masking import mask
 from alerts.models.incidents import Alert, Event
 from alerts.models.watchlists import Subscription
 from ledger.models import Work
@@ -73,7 +74,7 @@ class Digest(Outgoing):
         ]
 
     def __str__(self) -> str:
-        return f"{self.mode} digest for {self.recipient}"
+        return f"{self.mode} digest for {mask(self.channel, self.recipient)}"
 
     @property
     def notice_id(self) -> uuid.UUID:
@@ -144,7 +145,7 @@ class Delivery(Outgoing):
         ]
 
     def __str__(self) -> str:
-        return f"delivery to {self.target}"
+        return f"delivery to {mask(self.channel, self.target)}"
 
     @property
     def notice_id(self) -> uuid.UUID | None:
@@ -162,6 +163,8 @@ class Outage(models.Model):
     target = models.CharField(max_length=500, blank=True)
     #: The channel has answered for others since.
     alone = models.BooleanField(default=False)
+    #: How often in a row it did not answer.
+    failures = models.PositiveIntegerField(default=0)
     until = models.DateTimeField()
 
     class Meta:

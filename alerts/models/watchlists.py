@@ -10,6 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from alerts.hours import check_days, check_zone
+from alerts.masking import mask
 from recognition.models import Person
 
 
@@ -227,4 +228,4 @@ class Subscription(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.target} ({self.mode})"
+        return f"{mask(self.channel, self.target)} ({self.mode})"

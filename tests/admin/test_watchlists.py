@@ -18,12 +18,11 @@ def delivery(**fields: Any) -> Delivery:
 
 
 def digest(*, hour: int = 9, **fields: Any) -> Digest:
+    facts = {"recipient": "ops@example.org", "mode": "hourly"} | fields
     return Digest.objects.create(
-        recipient="ops@example.org",
-        mode="hourly",
         window_start=f"2026-01-01T{hour:02}:00Z",
         window_end=f"2026-01-01T{hour + 1:02}:00Z",
-        **fields,
+        **facts,
     )
 
 
@@ -79,6 +78,90 @@ def test_a_list_is_made_with_its_people_and_who_hears_of_it(client: Client, mana
     assert list(watchlist.people.all()) == [person]
     assert (watchlist.active_days, watchlist.only_sources) == ([6, 7], ["gate", "dock"])
     assert watchlist.subscriptions.get().target == "ops@example.org"
+
+
+HOOK = {
+    "mode": "instant",
+    "channel": "webhook",
+    "target": "https://h.example/key-1",
+    "daily_at": "08:00",
+    "time_zone": "UTC",
+    "is_active": "on",
+}
+
+
+def test_the_secret_of_a_new_webhook_is_shown_once(client: Client, manager: Any) -> None:
+    watchlist = make.watchlist()
+    add = "/admin/alerts/subscription/add/"
+    page = client.post(add, {"watchlist": watchlist.pk, **HOOK}, follow=True).content.decode()
+    row = Subscription.objects.get()
+    assert row.secret in page
+    change = f"/admin/alerts/subscription/{row.pk}/change/"
+    page = client.post(change, {"watchlist": watchlist.pk, **HOOK}, follow=True).content.decode()
+    assert row.secret not in page
+
+
+def test_the_secret_of_a_webhook_on_a_lists_form_is_shown_too(client: Client, manager: Any) -> None:
+    forms = {"subscriptions-TOTAL_FORMS": 1, "subscriptions-INITIAL_FORMS": 0}
+    hook = {f"subscriptions-0-{name}": value for name, value in HOOK.items()}
+    facts = {"name": "Lobby", "is_active": "on", **RULES, **forms, **hook}
+    page = client.post("/admin/alerts/watchlist/add/", facts, follow=True).content.decode()
+    assert Subscription.objects.get().secret in page
+
+
+def test_a_webhook_is_given_a_new_secret(client: Client, manager: Any) -> None:
+    hook = make.subscription(make.watchlist(), channel="webhook", target="https://h.example/1")
+    mail = make.subscription(hook.watchlist)
+    sent = {"action": "new_secret", "_selected_action": [hook.pk, mail.pk]}
+    page = client.post("/admin/alerts/subscription/", sent, follow=True).content.decode()
+    hook.refresh_from_db()
+    assert hook.secret
+    assert hook.secret in page
+    sent["_selected_action"] = [mail.pk]
+    page = client.post("/admin/alerts/subscription/", sent, follow=True).content.decode()
+    assert "Only webhooks are signed" in page
+
+
+def test_why_a_recipient_left_is_forgotten_when_they_are_switched_on(
+    client: Client, manager: Any
+) -> None:
+    row = make.subscription(make.watchlist(), is_active=False, ended_because="They left.")
+    sent = {"action": "switch_on", "_selected_action": [row.pk]}
+    client.post("/admin/alerts/subscription/", sent)
+    row.refresh_from_db()
+    assert (row.is_active, row.ended_because) == (True, "")
+
+
+def test_who_may_only_look_sees_no_secret_of_a_target(client: Client, db: None) -> None:
+    client.force_login(make.user(role="operator", is_staff=True))
+    row = make.subscription(make.watchlist(), channel="webhook", target="https://h.example/key-1")
+    delivery(target=row.target, channel="webhook", stage="sent")
+    digest(channel="webhook", recipient=row.target, stage="sent")
+    for path in (
+        "subscription/",
+        f"subscription/{row.pk}/change/",
+        f"watchlist/{row.watchlist_id}/change/",
+        "delivery/",
+        "digest/",
+    ):
+        page = client.get(f"/admin/alerts/{path}").content.decode()
+        assert "https://h.example/…" in page, path
+        assert "key-1" not in page, path
+
+
+def test_the_canarys_list_can_be_saved(client: Client, manager: Any) -> None:
+    watchlist = make.watchlist("Canary", is_canary=True)
+    row = make.subscription(watchlist, channel="sink", target="canary")
+    forms = {"subscriptions-TOTAL_FORMS": 1, "subscriptions-INITIAL_FORMS": 1}
+    hook = {
+        f"subscriptions-0-{name}": value
+        for name, value in (HOOK | {"channel": "sink", "target": "canary", "id": row.pk}).items()
+    }
+    facts = {"name": "Canary", "is_active": "on", **RULES, **forms, **hook}
+    answer = client.post(f"/admin/alerts/watchlist/{watchlist.pk}/change/", facts)
+    assert answer.status_code == 302
+    row.refresh_from_db()
+    assert row.channel == "sink"
 
 
 @pytest.mark.parametrize(

@@ -260,7 +260,7 @@ def test_a_lost_lease_keeps_a_stalled_worker_from_sending(mailbox: Mailbox) -> N
         delivered(delivery)
         notice = Notice(id=delivery.pk, target=delivery.target, alerts=[delivery.alert])
         with leases.held(stalled):
-            sending.send(stalled, notice, channel="email", told=list)
+            sending.send(stalled, notice, channel="email")
     assert len(mailbox.mails) == 1
     delivery.refresh_from_db()
     assert delivery.stage == "sent"

@@ -1,17 +1,21 @@
 """Which sightings are one alert, what is told of it, and when it ends."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
-from alerts import escalation, incidents, review, watch
+from alerts import deliveries, escalation, incidents, review, watch
+from alerts.channels import Notice, letters
 from alerts.models import NOT_THIS_PERSON, Alert, Appearance, Delivery, Event, WatchList
 from recognition.models import Person, Photo
 from tests import make
+from tests.mailbox import Mailbox
 
 pytestmark = pytest.mark.django_db
 
@@ -151,6 +155,39 @@ def test_an_alert_of_one_sighting_ends_without_a_word(
     assert kinds() == ["raised", "ended"]
 
 
+def test_what_is_recognised_only_after_the_end_has_it_go_on_and_end_anew(
+    ada: Person, lobby: WatchList, clock: time_machine.Traveller
+) -> None:
+    watch.raise_alerts(seen(ada).pk)
+    Delivery.objects.update(stage="sent", told_status="open", told_count=1)
+    clock.shift(timedelta(seconds=70))
+    incidents.end_due(datetime.now(UTC))
+    watch.raise_alerts(seen(ada, after=50).pk)
+    assert Alert.objects.get().ended_at is None
+    clock.shift(timedelta(seconds=70))
+    (told,) = incidents.end_due(datetime.now(UTC))
+    assert told.kind == "ended"
+    assert kinds() == ["raised", "ended", "ended"]
+
+
+def test_a_photo_that_comes_by_reads_no_whole_table(
+    ada: Person, lobby: WatchList, django_assert_num_queries: Any
+) -> None:
+    watch.raise_alerts(seen(ada).pk)
+    with CaptureQueriesContext(connection) as queries:
+        watch.raise_alerts(seen(ada, after=5).pk)
+        incidents.end_due(datetime.now(UTC))
+    with connection.cursor() as cursor:
+        for query in queries:
+            if not query["sql"].startswith("SELECT"):
+                continue
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            plan = " / ".join(row[-1] for row in cursor.fetchall())
+            # A list table is as long as there are lists.
+            scanned = re.findall(r"SCAN (alerts_\w+|recognition_\w+)", plan)
+            assert set(scanned) <= {"alerts_watchlist"}, (plan, query["sql"])
+
+
 def test_what_looking_back_finds_is_told_to_nobody_at_once(ada: Person, lobby: WatchList) -> None:
     assert watch.raise_alerts(seen(ada).pk, historic=True) == []
     assert Alert.objects.get().historic
@@ -194,6 +231,25 @@ class TestLookAlikes:
         assert not Alert.objects.get().is_ambiguous
         assert watch.raise_alerts(seen(ada, after=9, margin=0.01).pk) == []
 
+    def test_a_clear_sighting_found_by_looking_back_tells_nobody(
+        self, ada: Person, lobby: WatchList
+    ) -> None:
+        watch.raise_alerts(seen(ada, margin=0.01).pk)
+        assert watch.raise_alerts(seen(ada, after=5, margin=0.3).pk, historic=True) == []
+        assert Alert.objects.get().is_ambiguous
+        assert not Delivery.objects.exists()
+
+    @pytest.mark.parametrize("status", ["unsure", "dismissed"])
+    def test_a_clear_sighting_is_not_swallowed_by_one_that_a_reviewer_set_aside(
+        self, ada: Person, lobby: WatchList, status: str
+    ) -> None:
+        watch.raise_alerts(seen(ada, margin=0.01).pk)
+        assert review.decide(Alert.objects.get(), status=status, by=make.user(), version=1) == []
+        # Of what was never told nothing more is told, not to programs either.
+        assert kinds() == []
+        (told,) = watch.raise_alerts(seen(ada, after=5, margin=0.3).pk)
+        assert (told.kind, Alert.objects.count()) == ("raised", 2)
+
     @pytest.mark.parametrize(("margin", "told"), [(0.09, 0), (0.1, 1), (-0.1, 0)])
     def test_a_list_may_have_a_margin_of_its_own(
         self, ada: Person, lobby: WatchList, margin: float, told: int
@@ -232,8 +288,70 @@ class TestEscalation:
         clock.shift(timedelta(minutes=10))
         assert escalation.escalate_due(datetime.now(UTC)) == []
 
+    def test_a_program_that_hears_of_escalations_hears_of_no_other_alert(
+        self, ada: Person, lobby: WatchList
+    ) -> None:
+        make.subscription(lobby, channel="webhook", target="https://h.example", mode="escalation")
+        watch.raise_alerts(seen(ada).pk)
+        alert = Alert.objects.get()
+        review.decide(alert, status="confirmed", by=make.user(), version=1)
+        assert not Delivery.objects.filter(channel="webhook").exists()
+
 
 class TestCorrections:
+    def test_one_from_before_events_were_kept_can_be_confirmed(
+        self, ada: Person, lobby: WatchList
+    ) -> None:
+        alert = self.told(ada)
+        Event.objects.all().delete()
+        assert review.decide(alert, status="confirmed", by=make.user(), version=1) == []
+        alert.refresh_from_db()
+        assert alert.status == "confirmed"
+
+    def test_who_may_have_been_told_gets_one(
+        self, ada: Person, lobby: WatchList, mailbox: Mailbox
+    ) -> None:
+        watch.raise_alerts(seen(ada).pk)
+        mailbox.answer = "drop"
+        deliveries.deliver(Delivery.objects.get().pk)
+        assert Delivery.objects.get().stage == "unknown"
+        (told,) = review.decide(Alert.objects.get(), status="dismissed", by=make.user(), version=1)
+        assert told.kind == "reviewed"
+
+    def test_who_was_certainly_not_told_gets_none(
+        self, ada: Person, lobby: WatchList, mailbox: Mailbox
+    ) -> None:
+        watch.raise_alerts(seen(ada).pk)
+        mailbox.answer = "451 try later"
+        deliveries.deliver(Delivery.objects.get().pk)
+        assert Delivery.objects.get().stage == "pending"
+        alert = Alert.objects.get()
+        assert review.decide(alert, status="dismissed", by=make.user(), version=1) == []
+
+    def test_a_verdict_while_the_mail_is_written_has_it_written_anew(
+        self, ada: Person, lobby: WatchList, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watch.raise_alerts(seen(ada).pk)
+        compose = letters.compose
+
+        def dismissed_meanwhile(notice: Notice) -> Any:
+            mail = compose(notice)
+            review.decide(Alert.objects.get(), status="dismissed", by=make.user(), version=1)
+            return mail
+
+        monkeypatch.setattr(letters, "compose", dismissed_meanwhile)
+        deliveries.deliver(Delivery.objects.get().pk)
+        monkeypatch.undo()
+        delivery = Delivery.objects.get()
+        assert (delivery.stage, delivery.error_code) == ("pending", "reviewed_meanwhile")
+        assert mailbox.mails == []
+        Delivery.objects.update(next_try_at=NOON)
+        deliveries.deliver(delivery.pk)
+        (mail,) = mailbox.mails
+        body = mail.get_body(("plain",))
+        assert body is not None
+        assert "Review    dismissed" in body.get_content()
+
     def told(self, ada: Person, *, status: str = "open", mode: str = "instant") -> Alert:
         """An alert of which the subscriber was told with this status."""
         watch.raise_alerts(seen(ada).pk)

@@ -1,5 +1,6 @@
 """What a mail says, and what it can never be made to say."""
 
+import re
 import uuid
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -122,7 +123,13 @@ def test_a_face_comes_along_where_the_settings_say_so(settings: Settings) -> Non
     (picture,) = [one for one in mail.walk() if one.get_content_type() == "image/png"]
     assert picture.get_payload(decode=True) == b"a picture"
     source = f"cid:{str(picture['Content-ID']).strip('<>')}"
-    assert source in Reader(part(mail, "html")).loads
+    # That of which no file is there is not shown as a broken one.
+    assert Reader(part(mail, "html")).loads == [source]
+
+
+def test_the_headline_of_a_digest_is_its_subject() -> None:
+    mail = composed(alert_of(), alert_of("Bob Example"), mode="hourly")
+    assert re.findall(r"<h1[^>]*>([^<]*)</h1>", part(mail, "html")) == [mail["Subject"]]
 
 
 def test_nothing_is_loaded_from_anywhere() -> None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from alerts import rejections, review, watch
 from alerts.models import NOT_THIS_PERSON, Alert, Rejection, WatchList
-from recognition.models import Face, Person
+from recognition.models import Face, LookBack, Person
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +99,25 @@ def test_a_dismissal_for_another_reason_hides_nothing(
     watch.raise_alerts(seen(ada, LOOK_ALIKE).photo_id)
     review.decide(Alert.objects.get(), status="dismissed", reason=reason, by=make.user(), version=1)
     assert alerts_raised(seen(ada, AGAIN)) == 1
+
+
+def test_the_very_face_is_hidden_on_another_list_too(ada: Person, dismissed: Alert) -> None:
+    make.watchlist("Vault", people=(ada,), cooldown_seconds=0)
+    assert alerts_raised(dismissed.face) == 0
+
+
+def test_when_it_is_undone_what_it_hid_is_looked_for(ada: Person, dismissed: Alert) -> None:
+    assert not LookBack.objects.exists()
+    review.decide(dismissed, status="unsure", by=make.user("ugo"), version=2)
+    assert LookBack.objects.get().person == ada
+
+
+def test_rejecting_the_face_again_has_it_last_longer(ada: Person, dismissed: Alert) -> None:
+    later = timezone.now() + timedelta(days=91)
+    with time_machine.travel(later):
+        assert not rejections.in_force().exists()
+        rejections.reject(dismissed, by=None)
+        assert rejections.in_force().count() == Rejection.objects.count() == 1
 
 
 def test_it_expires(ada: Person, dismissed: Alert) -> None:

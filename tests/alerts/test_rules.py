@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from alerts import watch
 from alerts.models import Alert, WatchList
+from recognition import unknown
 from recognition.models import Face, Person, Photo
 from tests import make
 
@@ -145,6 +148,45 @@ class TestUnknownFaces:
         for second in range(5):
             at = NOON + timedelta(seconds=10 * second)
             assert raised_by(self.stranger(vector(1), at=at).photo) == 0
+
+    @pytest.mark.parametrize("hours", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
+    def test_in_whatever_order_they_are_recognised(self, hours: tuple[int, ...]) -> None:
+        make.watchlist("Vault", unknown_rule="repeated", unknown_count=3, cooldown_seconds=60)
+        found = [
+            raised_by(self.stranger(vector(1), at=NOON + timedelta(hours=hour)).photo)
+            for hour in hours
+        ]
+        assert found == [0, 0, 1]
+
+    def test_visits_on_both_sides_that_are_too_far_apart_do_not_count_together(self) -> None:
+        make.watchlist(
+            "Vault",
+            unknown_rule="repeated",
+            unknown_count=3,
+            unknown_seconds=3600,
+            cooldown_seconds=60,
+        )
+        for minutes in (-50, 50):
+            self.stranger(vector(1), at=NOON + timedelta(minutes=minutes))
+        assert raised_by(self.stranger(vector(1)).photo) == 0
+
+    def test_faces_before_are_read_once_for_all_faces_and_lists_from_the_side_of_the_photos(
+        self,
+    ) -> None:
+        for name in ("Vault", "Safe"):
+            make.watchlist(name, unknown_rule="repeated", unknown_count=2)
+        photo = self.stranger(vector(1)).photo
+        for index in (1, 2):
+            make.face(photo=photo, index=index, vector=vector(0, index))
+        with CaptureQueriesContext(connection) as queries:
+            watch.raise_alerts(photo.pk)
+        (reading,) = [
+            one["sql"] for one in queries if f"LIMIT {unknown.MOST_COMPARED}" in one["sql"]
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {reading}")
+            plan = [row[-1] for row in cursor.fetchall()]
+        assert not [step for step in plan if step.startswith("SCAN")], plan
 
     def test_other_faces_and_old_visits_do_not_count(self) -> None:
         make.watchlist(

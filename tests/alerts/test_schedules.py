@@ -203,6 +203,26 @@ class TestNothingSeen:
         self.due()
         assert "was down from 9 Mar, 09:00 to 9 Mar, 09:30" in text_of(mailbox.mails[0])
 
+    def test_minutes_in_which_photos_were_done_are_no_downtime_though_nobody_counted(
+        self, daily: Subscription, mailbox: Mailbox
+    ) -> None:
+        self.counted(since=at(8, day=9), minutes=60)
+        self.counted(since=at(9, day=9), minutes=5, waiting=None)
+        # One that nobody counted beside two that stood still is not worth telling.
+        self.counted(since=at(9, 5, day=9), minutes=1, done=0, waiting=None)
+        self.counted(since=at(9, 6, day=9), minutes=2, done=0, waiting=5)
+        self.counted(since=at(9, 8, day=9), minutes=60 * 22 + 52)
+        self.due()
+        assert mailbox.mails[0]["Subject"] == "Nothing seen"
+
+    def test_tells_the_beginning_of_what_began_before(
+        self, daily: Subscription, mailbox: Mailbox
+    ) -> None:
+        self.counted(since=at(8, day=6), minutes=60)
+        self.counted(since=at(12, day=9), minutes=60 * 20)
+        self.due()
+        assert "was down from 6 Mar, 09:00 to 9 Mar, 12:00" in text_of(mailbox.mails[0])
+
     def test_comes_once_a_day(self, daily: Subscription, mailbox: Mailbox) -> None:
         self.due()
         assert digests.open_due_digests(at(8, 1)) == []

@@ -1,7 +1,10 @@
 """Webhooks: signed, thin, tried for days, and never sent where they must not go."""
 
+import gzip
 import json
 import socket
+import time
+import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -16,7 +19,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from alerts import deliveries, watch, webhooks
 from alerts.channels import webhook
-from alerts.models import Delivery, Subscription
+from alerts.models import Delivery, Outage, Subscription
 from ledger import leases
 from ledger.sweep import sweep
 from recognition.models import Person
@@ -129,6 +132,116 @@ def test_a_redirection_is_not_followed(ada: Person, receiver: Receiver) -> None:
     delivery = tried(raised(ada))
     assert (delivery.stage, delivery.error_code) == ("pending", "http_302")
     assert len(receiver.got) == 1
+
+
+def test_the_rest_of_an_answer_is_neither_unpacked_nor_kept(
+    ada: Person, receiver: Receiver
+) -> None:
+    receiver.status, receiver.body = 302, gzip.compress(bytes(30_000_000))
+    receiver.headers = {"Location": "http://[", "Content-Encoding": "gzip"}
+    subscribed(ada, receiver.url)
+    tracemalloc.start()
+    delivery = tried(raised(ada))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (delivery.stage, delivery.error_code) == ("pending", "http_302")
+    assert peak < 10_000_000
+    assert receiver.got[0][0]["accept-encoding"] == "identity"
+
+
+def test_410_counts_also_if_the_rest_of_the_answer_never_comes(
+    ada: Person, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "LONGEST", 0.3)
+    receiver.status, receiver.mode = 410, "stall"
+    subscription = subscribed(ada, receiver.url)
+    assert tried(raised(ada)).stage == "failed"
+    subscription.refresh_from_db()
+    assert not subscription.is_active
+
+
+def test_a_slow_resolver_does_not_keep_a_worker_for_longer(
+    ada: Person, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "LONGEST", 0.2)
+    look_up = socket.getaddrinfo
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(0.3)
+        return look_up(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    receiver.mode = "drip"
+    subscribed(ada, receiver.url)
+    begun = time.monotonic()
+    delivery = tried(raised(ada))
+    assert (delivery.stage, delivery.error_code) == ("pending", "no_answer")
+    assert time.monotonic() - begun < 4
+
+
+@pytest.mark.parametrize(
+    ("asked", "least", "most"),
+    [("900", 900, 900 * 1.1), ("", 60, 66), ("999999", 3600, 3960), ("soon", 60, 66)],
+)
+def test_who_asks_for_patience_gets_it(
+    ada: Person, receiver: Receiver, asked: str, least: float, most: float
+) -> None:
+    receiver.status, receiver.headers = 429, {"Retry-After": asked} if asked else {}
+    subscribed(ada, receiver.url)
+    first, second = raised(ada), raised(ada)
+    now = timezone.now()
+    tried(first)
+    second.refresh_from_db()
+    assert least - 1 <= (second.next_try_at - now).total_seconds() <= most
+    if asked == "900":
+        first.refresh_from_db()
+        assert least - 1 <= (first.next_try_at - now).total_seconds() <= most
+
+
+def test_all_urls_of_a_host_that_is_dead_wait_together_and_ever_longer(
+    ada: Person, settings: Settings
+) -> None:
+    settings.WEBHOOK_NETWORKS = ["127.0.0.0/8"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        dead = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    for number in range(3):
+        subscribed(ada, f"{dead}/{number}", name=f"List {number}")
+    watch.raise_alerts(make.sighting(person=ada, face=make.face()).photo_id)
+    first, *others = Delivery.objects.order_by("subscription__created_at")
+    waits = []
+    now = timezone.now()
+    for _ in range(7):
+        with time_machine.travel(now, tick=False):
+            tried(first)
+            for other in others:
+                other.refresh_from_db()
+                assert (other.error_code, other.attempts) == ("left_alone", 0)
+            waits.append((others[0].next_try_at - now).total_seconds())
+            now += timedelta(days=1)
+    assert waits[:6] == [60, 120, 240, 480, 960, 1800]
+
+
+def test_who_took_nothing_for_days_is_ended_and_who_took_something_is_not(
+    ada: Person, receiver: Receiver
+) -> None:
+    subscription = subscribed(ada, receiver.url)
+    kept, lost = raised(ada), raised(ada)
+    for delivery, works_in_between in ((kept, True), (lost, False)):
+        now = delivery.created_at
+        for attempt in range(len(webhook.WAITS) + 1):
+            receiver.status = 500
+            Outage.objects.all().delete()
+            with time_machine.travel(now):
+                assert tried(delivery).attempts == attempt + 1
+                if works_in_between and not attempt:
+                    receiver.status = 204
+                    assert tried(raised(ada)).stage == "sent"
+            now += timedelta(days=2)
+        assert delivery.stage == "failed"
+        subscription.refresh_from_db()
+        assert subscription.is_active == works_in_between
+        Delivery.objects.filter(stage="sent").delete()
+    assert subscription.ended_because == "The target took nothing for days."
 
 
 def test_it_is_tried_for_days_with_the_same_id_and_then_given_up(

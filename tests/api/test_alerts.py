@@ -207,7 +207,7 @@ class TestAlerts:
         answer = operator.get(f"{ALERTS}{alert.pk}/")
         body = answer.json()
         api = "http://testserver/api/v1"
-        assert answer["ETag"] == '"1"'
+        assert answer["ETag"] == '"1-1"'
         assert body == {
             "id": str(alert.pk),
             "status": "open",
@@ -270,12 +270,12 @@ class TestAlerts:
         problem(uploader.get(ALERTS), 403, "permission_denied")
         problem(uploader.get(f"{ALERTS}{alert.pk}/"), 403, "permission_denied")
 
-    @pytest.mark.parametrize("tag", ['"1"', 'W/"1"', '"7", "1"', "*"])
+    @pytest.mark.parametrize("tag", ['"1-1"', 'W/"1-1"', '"7", "1-1"', "*"])
     def test_an_unchanged_alert_is_not_sent_again(
         self, operator: APIClient, alert: Alert, tag: str
     ) -> None:
         answer = operator.get(f"{ALERTS}{alert.pk}/", headers={"If-None-Match": tag})
-        assert (answer.status_code, answer["ETag"], answer.content) == (304, '"1"', b"")
+        assert (answer.status_code, answer["ETag"], answer.content) == (304, '"1-1"', b"")
 
     @pytest.mark.parametrize("method", ["post", "put", "delete"])
     def test_alerts_are_neither_made_nor_deleted(
@@ -286,7 +286,9 @@ class TestAlerts:
 
 
 class TestVerdicts:
-    def decide(self, client: APIClient, alert: Alert, tag: str | None = '"1"', **sent: Any) -> Any:
+    def decide(
+        self, client: APIClient, alert: Alert, tag: str | None = '"1-1"', **sent: Any
+    ) -> Any:
         headers = {"If-Match": tag} if tag is not None else {}
         body = sent or {"status": "confirmed", "reason": "It is her."}
         return client.patch(f"{ALERTS}{alert.pk}/", body, format="json", headers=headers)
@@ -297,7 +299,7 @@ class TestVerdicts:
     ) -> None:
         answer = self.decide(operator, alert, status=status, reason="Seen.")
         body = answer.json()
-        assert (answer.status_code, answer["ETag"]) == (200, '"2"')
+        assert (answer.status_code, answer["ETag"]) == (200, '"2-1"')
         assert (body["status"], body["reason"]) == (status, "Seen.")
         assert body["reviewed_by"] == "operator"
         assert body["reviewed_at"].endswith("Z")
@@ -312,7 +314,7 @@ class TestVerdicts:
         alert.refresh_from_db()
         assert (alert.status, alert.reason) == ("confirmed", "It is her.")
 
-    @pytest.mark.parametrize("tag", ['"2"', 'W/"1"', "nonsense", ""])
+    @pytest.mark.parametrize("tag", ['"2-1"', 'W/"1-1"', "nonsense", ""])
     def test_another_state_than_the_current_is_refused(
         self, operator: APIClient, alert: Alert, tag: str
     ) -> None:
@@ -324,13 +326,13 @@ class TestVerdicts:
     def test_a_verdict_can_be_changed(self, operator: APIClient, alert: Alert) -> None:
         first = self.decide(operator, alert)
         second = self.decide(operator, alert, first["ETag"], status="dismissed", reason="A twin.")
-        assert (second.json()["status"], second["ETag"]) == ("dismissed", '"3"')
+        assert (second.json()["status"], second["ETag"]) == ("dismissed", '"3-1"')
 
     def test_a_verdict_can_be_taken_back(self, operator: APIClient, alert: Alert) -> None:
         first = self.decide(operator, alert)
         answer = self.decide(operator, alert, first["ETag"], status="open")
         body = answer.json()
-        assert (answer.status_code, answer["ETag"]) == (200, '"3"')
+        assert (answer.status_code, answer["ETag"]) == (200, '"3-1"')
         assert (body["status"], body["reason"]) == ("open", "")
         assert (body["reviewed_by"], body["reviewed_at"]) == (None, None)
 

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from alerts.models import Subscription
+from alerts.models import Delivery, Digest, Subscription
 from tests import make
 from tests.api.conftest import problem
 
@@ -79,6 +79,46 @@ def test_apprise_is_for_staff_and_allowed_schemes(
 def test_who_may_not_change_them_sees_no_secret_of_a_target(operator: APIClient) -> None:
     row = make.subscription(make.watchlist(), channel="webhook", target="https://h.example/key-1")
     assert operator.get(f"{SUBSCRIPTIONS}{row.pk}/").json()["target"] == "https://h.example/…"
+
+
+def test_what_is_stored_can_be_switched_off_whatever_it_is(manager: APIClient) -> None:
+    row = make.subscription(make.watchlist(), channel="apprise", target="tgram://token/chat")
+    answer = manager.patch(f"{SUBSCRIPTIONS}{row.pk}/", {"is_active": False}, format="json")
+    assert (answer.status_code, answer.json()["is_active"]) == (200, False)
+    answer = manager.patch(f"{SUBSCRIPTIONS}{row.pk}/", {"target": "tgram://x/y"}, format="json")
+    problem(answer, 400, "validation")
+
+
+@pytest.mark.parametrize("who", ["operator", "manager"])
+def test_the_passwords_of_an_apprise_url_are_shown_to_staff_alone(
+    client_of: Callable[[str], APIClient], who: str
+) -> None:
+    target = "tgram://123456:secret/chat"
+    watchlist, person = make.watchlist(), make.person()
+    row = make.subscription(watchlist, channel="apprise", target=target)
+    digest = Digest.objects.create(
+        channel="apprise",
+        recipient=target,
+        mode="hourly",
+        window_start="2026-01-01T09:00Z",
+        window_end="2026-01-01T10:00Z",
+    )
+    Delivery.objects.create(
+        alert=make.alert(watchlist=watchlist, person=person),
+        subscription=row,
+        channel="apprise",
+        target=target,
+        mode="hourly",
+        digest=digest,
+    )
+    client = client_of(who)
+    for path in (SUBSCRIPTIONS, "/api/v1/deliveries/", "/api/v1/digests/"):
+        content = client.get(path).content.decode()
+        assert "tgram://…" in content
+        assert "secret" not in content.replace("-secret", "")
+    assert "secret" not in f"{row} {digest} {Delivery.objects.get()}"
+    get_user_model().objects.update(is_staff=True, is_superuser=True)
+    assert target in client.get("/api/v1/digests/").content.decode()
 
 
 def test_an_operator_changes_no_secret(operator: APIClient) -> None:

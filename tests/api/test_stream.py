@@ -90,6 +90,27 @@ def test_a_number_that_is_none_is_refused(operator: APIClient, number: str) -> N
     problem(operator.get(STREAM, {"after": number}), 400, "validation")
 
 
+def test_who_comes_again_before_an_event_was_read_misses_nothing(
+    operator: APIClient, ada: Person
+) -> None:
+    raised(ada)
+    answer: Any = operator.get(STREAM)
+    begun = b"".join(islice(answer.streaming_content, 2)).decode()
+    assert "id: 1\n\n" in begun
+    raised(ada)
+    (event,) = read(operator.get(STREAM, headers={"Last-Event-ID": "1"}), 1)
+    assert event["id"] == "2"
+
+
+def test_who_is_ahead_of_what_there_is_is_told_so(operator: APIClient, ada: Person) -> None:
+    raised(ada)
+    answer = operator.get(STREAM, headers={"Last-Event-ID": "70"})
+    raised(ada)
+    reset, event = read(answer, 2)
+    assert (reset["id"], reset["event"]) == ("1", "stream.reset")
+    assert (event["id"], event["event"]) == ("2", "alert.raised")
+
+
 def test_who_may_not_see_alerts_hears_nothing(uploader: APIClient, db: None) -> None:
     problem(uploader.get(STREAM), 403, "permission_denied")
     problem(APIClient().get(STREAM), 401, "not_authenticated")

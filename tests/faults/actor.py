@@ -1,10 +1,11 @@
 """An installation without a clock of its own, for tests of crashes: `python -m tests.faults.actor`.
 
-It prepares the data folder that FACEWATCH_DATA_DIR names, with one watched person, and then obeys lines of JSON on
-standard input: {"crash_at": label, …} lives through a day in a forked process, which dies at the crash point, or the
-first time it gets there after the digests are due with {"after": "digests"}; {"recover": true, …} goes on without a
-crash until nothing is left to do, and tells what is wrong then. {"guarantee": …} is FACEWATCH_MAIL_GUARANTEE, and
-{"hours": h} how far the clock is ahead, so that nobody waits for leases. The last line of each answer has "exit".
+It prepares the data folder that FACEWATCH_DATA_DIR names, with one watched person and a program at HOOK_URL, and then
+obeys lines of JSON on standard input: {"crash_at": label, …} lives through a day in a forked process, which dies at the
+crash point, or the first time it gets there after the digests are due with {"after": "digests"}, or in a delivery over
+one channel with {"after": channel}; {"recover": true, …} goes on without a crash until nothing is left to do, and tells
+what is wrong then. {"guarantee": …} is FACEWATCH_MAIL_GUARANTEE, and {"hours": h} how far the clock is ahead, so that
+nobody waits for leases. The last line of each answer has "exit".
 """
 
 import io
@@ -31,6 +32,7 @@ from django.db.models import Count  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from alerts.channels.webhook import new_secret  # noqa: E402
 from alerts.models import Alert, Delivery, Digest, Outgoing, Subscription, WatchList  # noqa: E402
 from ledger import queues  # noqa: E402
 from ledger.sweep import sweep  # noqa: E402
@@ -55,7 +57,7 @@ Stage = Outgoing.Stage
 
 
 def prepare() -> None:
-    """Set up a new installation with a person, a watch-list and two who hear of it, one at once, one hourly."""
+    """Set up a new installation with a person, a watch-list and three who hear of it, one of them a program."""
     call_command("prepare", stdout=io.StringIO())
     person = Person.objects.create(name="Barack Obama")
     enrol(person, "obama-2009.jpg", number=0)
@@ -65,6 +67,13 @@ def prepare() -> None:
     watchlist.people.add(person)
     for mode in (Subscription.Mode.INSTANT, Subscription.Mode.HOURLY):
         Subscription.objects.create(watchlist=watchlist, mode=mode, target=f"{mode}@example.org")
+    Subscription.objects.create(
+        watchlist=watchlist,
+        channel=Subscription.Channel.WEBHOOK,
+        mode=Subscription.Mode.INSTANT,
+        target=os.environ["HOOK_URL"],
+        secret=new_secret(),
+    )
 
 
 def live(number: int, *, crash_at: str, after: str) -> None:
@@ -82,14 +91,15 @@ def live(number: int, *, crash_at: str, after: str) -> None:
     default_storage.save(f"photos/00/00000000-0000-4000-8000-{number:012}/left.png", photo_file(0))
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         sweep()
-        drain()
+        drain(crash_at=crash_at, in_channel=after)
         search = searches.ask(photo_file(number))
         tasks.wake_search(search)
         drain()
         searches.wait_for_answer(search, seconds=0)
         look_back()
     with time_machine.travel(timezone.now() + timedelta(hours=4)):
-        settings.CRASH_AT = crash_at
+        if after == "digests":
+            settings.CRASH_AT = crash_at
         look_for_digests()
         drain()
     client.delete(f"/api/v1/photos/{second}/")
@@ -139,7 +149,8 @@ def faults() -> Any:
             alerts=Alert.objects.filter(photo=photo).count(),
             deliveries=Delivery.objects.filter(alert__photo=photo).count(),
         )
-        if found != Counter(faces=1, sightings=1, alerts=1, deliveries=2):
+        # Two mails; the program hears of its end as well.
+        if found != Counter(faces=1, sightings=1, alerts=1, deliveries=4):
             yield f"{photo} has {dict(found)}"
     enrolments = Photo.objects.filter(purpose=Photo.Purpose.ENROLMENT).count()
     if KnownFace.objects.count() != enrolments:
@@ -152,10 +163,13 @@ def _open(model: Any) -> tuple[str, ...]:
     return (*model.OPEN_STAGES, *extra)
 
 
-def told() -> list[tuple[str, str, str]]:
-    """Return target, alert and end of each delivery."""
-    rows = Delivery.objects.values_list("target", "alert", "stage")
-    return [(target, str(alert), stage) for target, alert, stage in rows]
+def told(channel: str) -> list[tuple[str, str, str, str]]:
+    """Return id, target, alert and end of each delivery through a channel."""
+    rows = Delivery.objects.filter(channel=channel)
+    return [
+        (str(pk), target, str(alert), stage)
+        for pk, target, alert, stage in rows.values_list("pk", "target", "alert", "stage")
+    ]
 
 
 def stray_files() -> Any:
@@ -174,9 +188,12 @@ def stray_files() -> Any:
     yield from (f"{name} is not there" for name in sorted(named - there))
 
 
-def drain() -> None:
-    """Take and run what is queued, as one worker would, until nothing is."""
+def drain(*, crash_at: str = "", in_channel: str = "") -> None:
+    """Take and run what is queued, as one worker would, until nothing is; die where a delivery of a channel does."""
+    deadly = Delivery.objects.filter(channel=in_channel)
     while task := queues.huey.dequeue():
+        if task.name == "deliver" and deadly.filter(pk=task.args[0]).exists():
+            settings.CRASH_AT = crash_at
         queues.huey.execute(task)
 
 
@@ -230,7 +247,7 @@ def obey(order: dict[str, Any]) -> int:
         settings.MAIL_GUARANTEE = order.get("guarantee", "at_most_once")
         with time_machine.travel(timezone.now() + timedelta(hours=order["hours"])):
             if order.get("recover"):
-                say({"faults": recover(), "told": told()})
+                say({"faults": recover(), "mails": told("email"), "calls": told("webhook")})
             else:
                 after = order.get("after", "start")
                 live(order["number"], crash_at=order["crash_at"], after=after)

@@ -15,6 +15,7 @@ import pytest
 
 from tests.installation import ROOT
 from tests.mailbox import Mailbox
+from tests.receiver import Receiver, receiving
 from tests.redis_server import RedisServer
 
 #: Each crash point of the code, by the file that has it.
@@ -34,7 +35,9 @@ HOURS = 12
 class Actor:
     """The process that lives through crashes; see `tests.faults.actor`."""
 
-    def __init__(self, data_dir: Path, *, mailbox: Mailbox, redis_url: str) -> None:
+    def __init__(
+        self, data_dir: Path, *, mailbox: Mailbox, receiver: Receiver, redis_url: str
+    ) -> None:
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -44,10 +47,12 @@ class Actor:
             "FACEWATCH_DATA_DIR": str(data_dir),
             "FACEWATCH_LOG_LEVEL": "CRITICAL",
             "EMAIL_URL": f"smtp://127.0.0.1:{mailbox.controller.port}",
+            "FACEWATCH_WEBHOOK_NETWORKS": "127.0.0.1/32",
+            "HOOK_URL": receiver.url,
         }
         if redis_url:
             environment["REDIS_URL"] = redis_url
-        self._mailbox = mailbox
+        self._mailbox, self._receiver = mailbox, receiver
         self._turn = 0
         self._told: set[tuple[str, str]] = set()
         self._process = subprocess.Popen(
@@ -70,19 +75,26 @@ class Actor:
         return self._obey(crash_at=label, number=self._turn, hours=self._turn * HOURS, **order)
 
     def recover(self, **order: Any) -> list[tuple[str, int]]:
-        """Go on as if the processes had been started again; return how each delivery since the last call ended.
+        """Go on as if the processes had been started again; return how each delivery by mail since the last call ended.
 
-        With each stands how many accepted mails told its target of its alert.
+        With each stands how many accepted mails told its target of its alert. The program must have got every message.
         """
         hours = self._turn * HOURS + HOURS // 2
         code, said = self._obey(recover=True, hours=hours, **order)
         assert code == 0
         assert said[-1]["faults"] == []
         mails = told(self._mailbox)
-        ends = {(target, alert): stage for target, alert, stage in said[-1]["told"]}
+        calls = self.calls()
+        assert {stage for *_, stage in said[-1]["calls"]} <= {"sent"}
+        assert all(calls[f"msg_{delivery}"] for delivery, *_ in said[-1]["calls"])
+        ends = {(target, alert): stage for _, target, alert, stage in said[-1]["mails"]}
         new = [(stage, mails[key]) for key, stage in ends.items() if key not in self._told]
         self._told |= set(ends)
         return new
+
+    def calls(self) -> Counter[str]:
+        """How often the program got each message."""
+        return Counter(headers["webhook-id"] for headers, _ in self._receiver.got)
 
     def stop(self) -> None:
         with self._process:
@@ -114,13 +126,15 @@ def actor(
     """One for each broker."""
     mailbox = Mailbox().start()
     redis = RedisServer().start() if request.param == "redis" else None
-    acting = Actor(
-        tmp_path_factory.mktemp("crashes") / "data",
-        mailbox=mailbox,
-        redis_url=redis.url if redis else "",
-    )
-    yield acting
-    acting.stop()
+    with receiving() as receiver:
+        acting = Actor(
+            tmp_path_factory.mktemp("crashes") / "data",
+            mailbox=mailbox,
+            receiver=receiver,
+            redis_url=redis.url if redis else "",
+        )
+        yield acting
+        acting.stop()
     if redis:
         redis.stop()
     mailbox.stop()
@@ -156,7 +170,7 @@ def test_a_day_without_a_crash_leaves_nothing_wrong(actor: Actor) -> None:
 
 @pytest.mark.parametrize("label", LABELS)
 def test_a_crash_loses_nothing_and_doubles_nothing(actor: Actor, label: str) -> None:
-    crash(actor, label)
+    crash(actor, label, after="email" if label in MESSAGES else "start")
     ends = actor.recover()
     unknown = [mails for stage, mails in ends if stage == "unknown"]
     assert unknown == MAYBE_TOLD.get(label, [])
@@ -172,11 +186,22 @@ def test_a_crash_while_a_digest_is_sent_doubles_nothing(actor: Actor, label: str
 
 @pytest.mark.parametrize("label", MESSAGES)
 def test_at_least_once_leaves_nobody_untold(actor: Actor, label: str) -> None:
-    crash(actor, label, guarantee="at_least_once")
+    crash(actor, label, guarantee="at_least_once", after="email")
     ends = actor.recover(guarantee="at_least_once")
     assert {stage for stage, _ in ends} == {"sent"}
     doubled = 1 if label == "message: handed over" else 0
     assert max(mails for _, mails in ends) == 1 + doubled
+
+
+@pytest.mark.parametrize("label", MESSAGES)
+def test_a_crash_while_a_webhook_is_called_is_made_up_for_with_the_same_id(
+    actor: Actor, label: str
+) -> None:
+    before = actor.calls()
+    crash(actor, label, after="webhook")
+    actor.recover()
+    again = actor.calls() - before
+    assert max(again.values()) == (2 if label == "message: handed over" else 1)
 
 
 def crash(actor: Actor, label: str, **order: Any) -> None:

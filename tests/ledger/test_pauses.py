@@ -188,7 +188,7 @@ def test_paused_digests_are_not_opened_and_one_tells_everything_afterwards(
 
 @pytest.mark.usefixtures("photos_folder")
 def test_a_pause_outlives_a_kill_of_everything_and_nothing_is_lost(tmp_path: Path) -> None:
-    running = Installation(tmp_path).start()
+    running = Installation(tmp_path / "data").start()
     try:
         token = running.token()
         address = f"/api/v1/queue/pauses/{DETECT}/"

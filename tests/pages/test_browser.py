@@ -34,10 +34,7 @@ def alert(installation: Installation, token: str) -> dict[str, Any]:
         "/api/v1/photos/", read("ardern-2022.jpg") + b"\0", token=token, source="gate 2"
     )
     installation.finished(photo.json(), token=token)
-    found: dict[str, Any] = installation.get(
-        f"/api/v1/alerts/?person={person['id']}", token=token
-    ).json()["results"][0]
-    return found
+    return installation.alert_of(person["id"], token=token)
 
 
 def test_signing_in_takes_the_right_password_and_signing_out_ends_it(

@@ -3,7 +3,6 @@
 import os
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -138,9 +137,7 @@ def test_the_admin_is_accessible_and_fits_a_phone(
     )
     photo = installation.upload("/api/v1/photos/", read("hopper.jpg") + b"\0", token=token)
     installation.finished(photo.json(), token=token)
-    alerts: list[dict[str, Any]] = installation.get(
-        f"/api/v1/alerts/?person={person['id']}", token=token
-    ).json()["results"]
+    alert = installation.alert_of(person["id"], token=token)
     page.goto(f"{installation.url}/admin/recognition/person/archive/")
     page.get_by_label("Zip archive").set_input_files(archive)
     page.get_by_role("button", name="Send and look through").click()
@@ -153,7 +150,7 @@ def test_the_admin_is_accessible_and_fits_a_phone(
         "/admin/recognition/person/",
         f"/admin/recognition/person/{person['id']}/change/",
         "/admin/alerts/alert/",
-        f"/admin/alerts/alert/{alerts[0]['id']}/change/",
+        f"/admin/alerts/alert/{alert['id']}/change/",
         "/admin/alerts/subscription/add/",
     ):
         page.goto(installation.url + path)

@@ -69,3 +69,18 @@ def test_a_digest_names_all_its_recipients_subscriptions_of_that_mode() -> None:
     token = unsubscribing.token(digest.pk, is_digest=True)
     assert unsubscribing.leave(unsubscribing.subscriptions_of(token)) == 2
     assert Subscription.objects.get(is_active=True).mode == "hourly"
+
+
+def test_a_digest_from_before_the_mode_was_changed_ends_what_it_became() -> None:
+    row = make.subscription(make.watchlist(), mode="hourly", target="ops@example.org")
+    digest = Digest.objects.create(
+        recipient="ops@example.org",
+        mode="daily",
+        stage="sent",
+        window_start="2026-01-01T00:00Z",
+        window_end="2026-01-02T00:00Z",
+    )
+    address = reverse("alerts:unsubscribe", args=[unsubscribing.token(digest.pk, is_digest=True)])
+    Client().post(address, {"List-Unsubscribe": "One-Click"})
+    row.refresh_from_db()
+    assert not row.is_active

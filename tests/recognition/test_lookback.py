@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from alerts import lists, review
 from alerts.models import NOT_THIS_PERSON, Alert, Delivery, WatchList
@@ -39,7 +40,7 @@ def ada() -> Person:
 
 def stored(*looks: Any) -> Photo:
     """An upload from before, with a face of each look, and nobody recognised on it."""
-    photo = make.photo()
+    photo = make.photo(published_at=timezone.now())
     for index, look in enumerate(looks):
         make.face(photo=photo, index=index, vector=look)
     return photo
@@ -79,6 +80,16 @@ def test_a_hit_on_a_watch_list_is_historic_and_told_to_nobody_at_once(
     finished(requested(ada), engine=engine, known=known)
     assert Alert.objects.get().historic
     assert Delivery.objects.get().stage == "batched"
+
+
+def test_what_nobody_has_heard_of_yet_is_no_old_one(
+    ada: Person, engine: Engine, known: Gallery
+) -> None:
+    make.subscription(make.watchlist(people=(ada,)))
+    Photo.objects.filter(pk=stored(vector(1, 0.2)).pk).update(published_at=None)
+    finished(requested(ada), engine=engine, known=known)
+    assert not Alert.objects.get().historic
+    assert Delivery.objects.get().stage == "pending"
 
 
 def test_a_face_that_was_somebody_elses_is_given_to_who_is_nearer(

@@ -275,6 +275,28 @@ def test_a_person_deleted_while_a_photo_is_in_work_is_left_out(
     assert (photo.stage, photo.sightings.count(), photo.faces.count()) == ("done", 0, 1)
 
 
+def test_who_is_enrolled_while_a_photo_is_searched_for_is_found_on_it(
+    engine: Engine, known: Gallery
+) -> None:
+    person = make.person("Barack Obama")
+    enrolment = make.upload("obama-2009.jpg", person=person)
+    photo = make.upload("obama-2012.jpg")
+    photos.detect_faces(photo.pk, engine=engine)
+
+    class EnrolsMeanwhile:
+        """The gallery of a worker that looks just before somebody is enrolled."""
+
+        def search(self, *args: Any, **kwargs: Any) -> Any:
+            found = known.search(*args, **kwargs)
+            if not KnownFace.objects.exists():
+                other = Gallery(engine=engine.name, dimensions=engine.dimensions)
+                make.recognised(enrolment, engine=engine, known=other)
+            return found
+
+    photos.recognise_faces(photo.pk, engine=engine, known=EnrolsMeanwhile())  # type: ignore[arg-type]
+    assert photo.sightings.get().person == person
+
+
 @pytest.mark.parametrize("what", ["photo", "person"])
 def test_an_enrolment_deleted_while_in_work_leaves_nothing(
     what: str, engine: Engine, known: Gallery, django_capture_on_commit_callbacks: Any

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from alerts import canary
 from recognition.tasks import wake_photo
@@ -26,21 +27,20 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, wait: float, **_: Any) -> None:
-        run = canary.send()
+        # One that nobody has looked at for long is late, and stands in the way of no other.
+        canary.watch_over(now=timezone.now())
+        run = canary.send() or canary.under_way()
         if run is None:
-            raise CommandError("A canary is under way already: wait until it arrived or is late.")
+            raise CommandError("The canary that was under way has just arrived. Try again.")
         begun = time.monotonic()
-        if run.photo:
-            for enrolment in run.photo.__class__.objects.filter(
-                person__watchlists__is_canary=True, stage="uploaded"
-            ):
-                wake_photo(enrolment)
-            wake_photo(run.photo)
         step = ""
         while not canary.follow(run):
             if run.step != step:
                 step = run.step
                 self.stdout.write(step)
+                # Not to wait for the sweep.
+                for photo in canary.waiting():
+                    wake_photo(photo)
             if time.monotonic() - begun > wait:
                 raise CommandError(f"The canary did not arrive within {wait:g} s: {step}.")
             time.sleep(LOOK_SECONDS)
