@@ -33,7 +33,8 @@ from rich.table import Table
 
 from bench import machine
 from demo import photos as demo_photos
-from tests.installation import ROOT, Installation, free_port
+from tests.installation import ROOT, Installation
+from tests.ports import free_port
 
 CLIENTS = (1, 4, 16)
 WORKERS = 2

@@ -137,7 +137,13 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="DATABASE_URL",
         default="sqlite file in the data folder",
-        help="Database, as sqlite:///path; ?timeout=5 sets the seconds to wait for another writer (20).",
+        help="Database, as postgres://user:password@host:5432/name, or sqlite:///path, where ?timeout=5 sets the"
+        " seconds to wait for another writer (20).",
+    ),
+    Variable(
+        name="FACEWATCH_DATABASE_CONNECTIONS",
+        default="16",
+        help="Connections to PostgreSQL that the threads of one process share at the most. A worker uses two.",
     ),
     Variable(
         name="REDIS_URL",

@@ -103,12 +103,26 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # WAL with immediate transactions: 0 of 800 "database is locked" with 6 processes, against 675 by default.
-    DATABASES["default"]["OPTIONS"] = {
+    _options: dict[str, Any] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    } | DATABASES["default"].get("OPTIONS", {})
-DATABASES["default"]["CONN_MAX_AGE"] = 60
+    }
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    # The threads of a process share a few connections, which open when they are needed and are looked at before use.
+    _options = {
+        "connect_timeout": 5,
+        "pool": {
+            "min_size": 0,
+            "max_size": env.int("FACEWATCH_DATABASE_CONNECTIONS", default=16),
+            "timeout": 5,
+        },
+    }
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+else:
+    _options = {}
+DATABASES["default"]["OPTIONS"] = _options | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MEDIA_ROOT = DATA_DIR / "media"

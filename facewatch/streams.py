@@ -29,6 +29,8 @@ LIFETIME, RETRY_SECONDS = 300.0, 1.0
 Look: TypeAlias = Callable[[], Mapping[str, str] | None]
 
 _lock = threading.Lock()
+#: Set once this process is told to end: from then on none is opened, which it would wait for.
+_ending = threading.Event()
 #: By owner and page.
 _open: dict[tuple[object, str], "Stream"] = {}
 
@@ -43,14 +45,14 @@ def open_stream(look: Look, *, owner: object, page: str) -> "Stream | None":
 
 
 def open_feed(news: News, *, owner: object, page: str) -> "Stream | None":
-    """Return a stream of messages, or None if too many are open.
+    """Return a stream of messages, or None if too many are open, or this process is about to end.
 
     It takes the place of the one that the same page of the same owner had. The caller has it iterated or closed.
     """
     with _lock:
         older = _open.pop((owner, page), None)
         full = len(_open) >= MOST_STREAMS or sum(one == owner for one, _ in _open) >= MOST_OF_ONE
-        stream = None if full else Stream(news, key=(owner, page))
+        stream = None if full or _ending.is_set() else Stream(news, key=(owner, page))
         if stream:
             _open[owner, page] = stream
     if older:
@@ -76,6 +78,7 @@ def end_with_process() -> None:
 def _watch(reader: int) -> None:
     while numbers := os.read(reader, 64):
         if {signal.SIGTERM, signal.SIGINT}.intersection(numbers):
+            _ending.set()
             close_all()
 
 

@@ -4,13 +4,15 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
-from django.db import close_old_connections, connections
+from django.db import close_old_connections
 from huey.api import Task
 from huey.consumer import Consumer
+from redis.exceptions import RedisError
 
-from ledger import deadline, queues, workers
+from ledger import databases, deadline, queues, workers
 from ledger.processes import die_with_parent, give_way, keep_memory
 
 logger = logging.getLogger(__name__)
@@ -48,13 +50,13 @@ def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
     keep_memory()
     # A dead consumer must not leave workers behind; a task that dies with it is in the ledger.
     os.register_at_fork(after_in_child=lambda: die_with_parent(signal.SIGKILL))
-    if advice := queues.advice():
-        logger.warning("%s", advice)
+    with suppress(RedisError):
+        if advice := queues.advice():
+            logger.warning("%s", advice)
     heartbeat: list[workers.Heartbeat] = []
 
     def start_up() -> None:
         deadline.enforce()
-        connections.close_all()
         heartbeat.append(workers.Heartbeat(engine=engine))
         heartbeat[0].start()
 
@@ -76,7 +78,7 @@ def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
     queues.huey.pre_execute(name="heartbeat")(before)
     queues.huey.post_execute(name="heartbeat")(after)
     # Forked workers must not share this process's connections.
-    connections.close_all()
+    databases.let_go()
     consumer = PatientConsumer(
         queues.huey,
         workers=workers_count,

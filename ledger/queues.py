@@ -25,7 +25,7 @@ from huey.registry import Message
 from huey.serializer import Serializer
 from huey.storage import SqliteStorage
 from redis import ConnectionPool
-from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 
 logger = logging.getLogger(__name__)
 
@@ -227,16 +227,27 @@ def _enqueue(task: TaskWrapper, row_id: str, priority: int) -> None:
 
 
 def advice() -> str:
-    """Return what is set up wrongly in the broker, in a line for the log; nothing if all is well or cannot be known."""
+    """Return what is set up wrongly in the broker, in a line; nothing if all is well. Raises RedisError."""
+    policy = _configured("maxmemory-policy")
+    if policy in ("", "noeviction"):
+        return ""
+    return f"Redis drops messages when its memory is full (maxmemory-policy {policy}): set it to noeviction."
+
+
+def is_kept() -> bool:
+    """Return whether messages outlive a crash of the broker, or nobody can know. Raises RedisError."""
+    return _configured("appendonly") != "no"
+
+
+def _configured(name: str) -> str:
+    """Return a setting of the Redis; an empty text where there is none, or it does not tell."""
     if not isinstance(huey, PriorityRedisHuey):
         return ""
     try:
-        policy = huey.storage.conn.config_get("maxmemory-policy").get("maxmemory-policy")
-    except RedisError:
+        return str(huey.storage.conn.config_get(name).get(name) or "")
+    except ResponseError:
+        # Hosted ones keep their configuration to themselves.
         return ""
-    if policy in (None, "noeviction"):
-        return ""
-    return f"Redis drops messages when its memory is full (maxmemory-policy {policy}): set it to noeviction."
 
 
 def length() -> int:

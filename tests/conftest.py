@@ -76,8 +76,9 @@ def known(engine: Engine) -> Gallery:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     """The test database is a file, as in an installation: in memory, threads do not wait for each other's locks."""
-    database = connections["default"].settings_dict
-    database["TEST"]["NAME"] = str(settings.DATA_DIR / "test.sqlite3")
+    database = connections["default"]
+    if database.vendor == "sqlite":
+        database.settings_dict["TEST"]["NAME"] = str(settings.DATA_DIR / "test.sqlite3")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from tests import servers
+
 _folder = tempfile.TemporaryDirectory(prefix="facewatch-tests-", ignore_cleanup_errors=True)
 
 for _name in [name for name in os.environ if name.startswith("FACEWATCH_")]:
@@ -11,6 +13,8 @@ for _name in [name for name in os.environ if name.startswith("FACEWATCH_")]:
         del os.environ[_name]
 for _name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"):
     os.environ.pop(_name, None)
+if servers.ARE_USED:
+    os.environ |= servers.environment()
 os.environ["FACEWATCH_DATA_DIR"] = _folder.name
 os.environ["FACEWATCH_LOG_LEVEL"] = "WARNING"
 # WhiteNoise warns about a folder of static files that is not there.

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import signal
-import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -15,12 +15,17 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+
+from tests import servers
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 #: Seconds within which an installation must answer, on a busy machine.
@@ -59,19 +64,23 @@ class Installation:
             "FACEWATCH_PORT": str(self.port),
             "FACEWATCH_BASE_URL": self.url,
             "FACEWATCH_WORKERS": "1",
-            **environment,
         }
         for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"):
-            if name not in environment:
-                self.environment.pop(name, None)
+            self.environment.pop(name, None)
+        if servers.ARE_USED:
+            self.environment |= servers.environment()
+        self.environment |= environment
 
     def start(self) -> "Installation":
         """Start the server and return once it answers and a worker is alive.
 
         A new data folder is the copy of one that was prepared before; `launch` begins with an empty one.
         """
-        if not self.data_dir.exists() and "DATABASE_URL" not in self.environment:
-            shutil.copytree(_prepared(), self.data_dir)
+        if not self.data_dir.exists():
+            folder, database = _prepared()
+            shutil.copytree(folder, self.data_dir)
+            if database:
+                self.environment["DATABASE_URL"] = servers.postgres().create(like=database)
         return self.launch().wait_until_ready()
 
     def launch(self, *, folder: Path = ROOT) -> "Installation":
@@ -227,6 +236,16 @@ class Installation:
             time.sleep(0.1)
         raise AssertionError("No alert was raised:\n" + "\n".join(self.lines))
 
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query; what it changes is committed."""
+        if url := self.environment.get("DATABASE_URL"):
+            with psycopg.connect(url) as database:
+                found = database.execute(sql.encode())
+                return found.fetchall() if found.description else []
+        path = self.data_dir / "facewatch.sqlite3"
+        with closing(sqlite3.connect(path, timeout=20)) as file, file:
+            return file.execute(sql).fetchall()
+
     def mails(self) -> list[bytes]:
         """Return the mails written so far, the oldest first."""
         return [path.read_bytes() for path in sorted((self.data_dir / "mail").glob("*.eml"))]
@@ -239,19 +258,13 @@ class Installation:
 
 
 @cache
-def _prepared() -> Path:
-    """A data folder as the first start makes it; once for each process of the tests."""
+def _prepared() -> tuple[Path, str]:
+    """A data folder as the first start makes it, and the name of its database; once for each process of the tests."""
     folder = Path(tempfile.mkdtemp(prefix="facewatch-prepared-")) / "data"
     atexit.register(shutil.rmtree, folder.parent, ignore_errors=True)
-    Installation(folder).manage("prepare")
-    return folder
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    installation = Installation(folder)
+    installation.manage("prepare")
+    return folder, installation.environment.get("DATABASE_URL", "").rpartition("/")[2]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typing import Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.installation import ROOT, free_port
+from tests.ports import free_port
 
 #: Seconds within which the server must answer, on a busy machine.
 START_SECONDS = 20
@@ -52,7 +52,7 @@ class RedisServer:
         # It ends with the tests, whatever ends them.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ledger.processes", str(os.getpid()), binary(), *arguments],
-            cwd=ROOT,
+            cwd=Path(__file__).parent.parent,
             stdout=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + START_SECONDS

@@ -15,6 +15,7 @@ from alerts.channels import Notice, letters
 from alerts.models import NOT_THIS_PERSON, Alert, Appearance, Delivery, Event, WatchList
 from recognition.models import Person, Photo
 from tests import make
+from tests.databases import only_sqlite
 from tests.mailbox import Mailbox
 
 pytestmark = pytest.mark.django_db
@@ -170,6 +171,7 @@ def test_what_is_recognised_only_after_the_end_has_it_go_on_and_end_anew(
     assert kinds() == ["raised", "ended", "ended"]
 
 
+@only_sqlite
 def test_a_photo_that_comes_by_reads_no_whole_table(
     ada: Person, lobby: WatchList, django_assert_num_queries: Any
 ) -> None:

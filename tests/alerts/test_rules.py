@@ -14,6 +14,7 @@ from alerts.models import Alert, WatchList
 from recognition import unknown
 from recognition.models import Face, Person, Photo
 from tests import make
+from tests.databases import only_sqlite
 
 pytestmark = pytest.mark.django_db
 
@@ -170,6 +171,7 @@ class TestUnknownFaces:
             self.stranger(vector(1), at=NOON + timedelta(minutes=minutes))
         assert raised_by(self.stranger(vector(1)).photo) == 0
 
+    @only_sqlite
     def test_faces_before_are_read_once_for_all_faces_and_lists_from_the_side_of_the_photos(
         self,
     ) -> None:

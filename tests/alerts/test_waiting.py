@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from alerts import waiting
 from alerts.models import Alert
 from tests import make
+from tests.databases import only_sqlite
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +63,7 @@ def test_the_position_counts_what_is_open(alerts: list[Alert]) -> None:
     assert waiting.position(alerts[4]) == waiting.Position(number=4, total=4)
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="reads SQLite's plan")
+@only_sqlite
 def test_the_next_one_and_the_counts_come_from_an_index(alerts: list[Alert]) -> None:
     with CaptureQueriesContext(
         connection,

@@ -18,10 +18,11 @@ from facewatch import problems
 from recognition.models import Photo
 from tests import make
 from tests.api.conftest import picture, problem, token_client
+from tests.databases import only_sqlite
 
 URL = "/api/v1/photos/"
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), only_sqlite]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The live stream of alerts: in order, from where a program left off, and for those alone who may see them."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -123,6 +124,16 @@ def test_it_ends_when_the_right_to_see_alerts_is_taken_away(
     get_user_model().objects.update(is_active=False)
     raised(ada)
     assert read(answer, 1) == []
+
+
+def test_none_is_opened_once_the_server_is_told_to_end(
+    operator: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = threading.Event()
+    monkeypatch.setattr(streams, "_ending", told)
+    assert operator.get(STREAM).status_code == 200
+    told.set()
+    problem(operator.get(STREAM), 503, "too_many_streams")
 
 
 def test_too_many_are_refused_with_a_time_to_come_again(

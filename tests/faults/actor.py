@@ -27,14 +27,13 @@ from django.contrib.auth import get_user_model  # noqa: E402
 from django.core.files.base import ContentFile  # noqa: E402
 from django.core.files.storage import default_storage  # noqa: E402
 from django.core.management import call_command  # noqa: E402
-from django.db import connections  # noqa: E402
 from django.db.models import Count  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from alerts.channels.webhook import new_secret  # noqa: E402
 from alerts.models import Alert, Delivery, Digest, Outgoing, Subscription, WatchList  # noqa: E402
-from ledger import queues  # noqa: E402
+from ledger import databases, queues  # noqa: E402
 from ledger.sweep import sweep  # noqa: E402
 from recognition import batches, loaded, lookback, photos, searches, tasks  # noqa: E402
 from recognition.models import (  # noqa: E402
@@ -238,7 +237,7 @@ def say(answer: Any) -> None:
 
 def obey(order: dict[str, Any]) -> int:
     """Carry out an order in a forked process; return how that ended, as `os.waitstatus_to_exitcode` has it."""
-    connections.close_all()
+    databases.let_go()
     queues.huey.storage.close()
     child = os.fork()
     if child:

@@ -15,14 +15,16 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -255,10 +257,15 @@ class Chaos:
         self._let_pass("1 hour", brings=HOURLY)
 
     def _let_pass(self, time_span: str, *, brings: Mapping[str, tuple[str, ...]]) -> None:
-        with suppress(sqlite3.OperationalError), self._database() as database, database:
+        earlier = (
+            f"{{0}} - interval '{time_span}'"
+            if "DATABASE_URL" in self.site.environment
+            else f"datetime({{0}}, '-{time_span}')"
+        )
+        with suppress(sqlite3.OperationalError, psycopg.OperationalError):
             for table, columns in brings.items():
-                moved = ", ".join(f"{name} = datetime({name}, '-{time_span}')" for name in columns)
-                database.execute(f"UPDATE {table} SET {moved}")  # noqa: S608 (names from above)
+                moved = ", ".join(f"{name} = {earlier.format(name)}" for name in columns)
+                self.site.query(f"UPDATE {table} SET {moved}")  # noqa: S608 (names from above)
 
     def _named(self, word: str) -> dict[int, str]:
         return {pid: line for pid, line in self.site.processes().items() if word in line}
@@ -271,12 +278,8 @@ class Chaos:
             if parent_of(pid) == self.site.process.pid
         }
 
-    def _database(self) -> Any:
-        return closing(sqlite3.connect(self.site.data_dir / "facewatch.sqlite3", timeout=20))
-
     def _query(self, sql: str) -> int:
-        with self._database() as database:
-            return int(database.execute(sql).fetchone()[0])
+        return int(self.site.query(sql)[0][0])
 
     def _unfinished(self) -> int:
         unheard = "purpose = 'upload' AND stage = 'done' AND published_at IS NULL"
@@ -289,20 +292,20 @@ class Chaos:
 
     def findings(self) -> dict[str, int]:
         """Return what became of everything, by name."""
-        with self._database() as database:
-            photos = {
-                f"{pk[:8]}-{pk[8:12]}-{pk[12:16]}-{pk[16:20]}-{pk[20:]}": (stage, code)
-                for pk, stage, code in database.execute(
-                    "SELECT id, stage, error_code FROM recognition_photo WHERE purpose = 'upload'"
-                )
-            }
-            doubles = sum(len(database.execute(sql).fetchall()) for sql in DOUBLES)
-            unalerted = database.execute(UNALERTED).fetchone()[0]
-            ends = Counter(
-                stage
-                for table in ("alerts_delivery", "alerts_digest")
-                for (stage,) in database.execute(f"SELECT stage FROM {table}")  # noqa: S608
+        photos = {
+            # SQLite keeps it as text without dashes.
+            str(uuid.UUID(str(pk))): (stage, code)
+            for pk, stage, code in self.site.query(
+                "SELECT id, stage, error_code FROM recognition_photo WHERE purpose = 'upload'"
             )
+        }
+        doubles = sum(len(self.site.query(sql)) for sql in DOUBLES)
+        unalerted = self._query(UNALERTED)
+        ends = Counter(
+            stage
+            for table in ("alerts_delivery", "alerts_digest")
+            for (stage,) in self.site.query(f"SELECT stage FROM {table}")  # noqa: S608
+        )
         stages = Counter(photos.get(pk, ("gone", ""))[0] for pk in self.tally.accepted)
         codes = Counter(code for stage, code in photos.values() if stage == "failed")
         told = Counter(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ LABELS = {
     for path in sorted((ROOT / package).rglob("*.py"))
     for label in re.findall(r'crashpoints\.reach\("([^"]+)"\)', path.read_text())
 }
+#: Each on SqliteHuey; on Redis as well where a wake-up is sent, or taken, about then.
+NEAR_THE_QUEUE = ("photo:", "lease:", "sweep:")
+CASES = [("embedded", label) for label in LABELS] + [
+    ("networked", label) for label in LABELS if label.startswith(NEAR_THE_QUEUE)
+]
 MESSAGES = [label for label in LABELS if label.startswith("message:")]
 #: Where nobody can know whether a mail was sent, and how many mails had been accepted for each such delivery.
 MAYBE_TOLD = {"message: sending": [0], "message: handed over": [1]}
@@ -119,25 +125,30 @@ class Actor:
         raise AssertionError("The actor ended; its error is above.")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "redis"])
-def actor(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, photos_folder: Path
-) -> Iterator[Actor]:
-    """One for each broker."""
+@contextmanager
+def acting(folder: Path, *, redis_url: str = "") -> Iterator[Actor]:
+    """One at work."""
     mailbox = Mailbox().start()
-    redis = RedisServer().start() if request.param == "redis" else None
     with receiving() as receiver:
-        acting = Actor(
-            tmp_path_factory.mktemp("crashes") / "data",
-            mailbox=mailbox,
-            receiver=receiver,
-            redis_url=redis.url if redis else "",
-        )
-        yield acting
-        acting.stop()
-    if redis:
-        redis.stop()
+        actor = Actor(folder / "data", mailbox=mailbox, receiver=receiver, redis_url=redis_url)
+        yield actor
+        actor.stop()
     mailbox.stop()
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory, photos_folder: Path) -> Iterator[Actor]:
+    """On SqliteHuey."""
+    with acting(tmp_path_factory.mktemp("embedded")) as actor:
+        yield actor
+
+
+@pytest.fixture(scope="module")
+def networked(tmp_path_factory: pytest.TempPathFactory, photos_folder: Path) -> Iterator[Actor]:
+    """On a Redis of its own."""
+    folder = tmp_path_factory.mktemp("networked")
+    with RedisServer() as redis, acting(folder, redis_url=redis.url) as actor:
+        yield actor
 
 
 def told(mailbox: Mailbox) -> Counter[tuple[str, str]]:
@@ -160,7 +171,11 @@ def test_no_label_is_used_twice() -> None:
     assert len(re.findall(r'crashpoints\.reach\("', code)) == len(LABELS) > 20
 
 
-def test_a_day_without_a_crash_leaves_nothing_wrong(actor: Actor) -> None:
+@pytest.mark.parametrize("broker", ["embedded", "networked"])
+def test_a_day_without_a_crash_leaves_nothing_wrong(
+    request: pytest.FixtureRequest, broker: str
+) -> None:
+    actor = request.getfixturevalue(broker)
     code, said = actor.live("")
     assert code == 0
     assert len(said) == 3, "photos accepted"
@@ -168,8 +183,11 @@ def test_a_day_without_a_crash_leaves_nothing_wrong(actor: Actor) -> None:
     assert actor.recover() == [("sent", 1)] * 2
 
 
-@pytest.mark.parametrize("label", LABELS)
-def test_a_crash_loses_nothing_and_doubles_nothing(actor: Actor, label: str) -> None:
+@pytest.mark.parametrize(("broker", "label"), CASES)
+def test_a_crash_loses_nothing_and_doubles_nothing(
+    request: pytest.FixtureRequest, broker: str, label: str
+) -> None:
+    actor = request.getfixturevalue(broker)
     crash(actor, label, after="email" if label in MESSAGES else "start")
     ends = actor.recover()
     unknown = [mails for stage, mails in ends if stage == "unknown"]
@@ -178,16 +196,16 @@ def test_a_crash_loses_nothing_and_doubles_nothing(actor: Actor, label: str) -> 
 
 
 @pytest.mark.parametrize("label", MESSAGES)
-def test_a_crash_while_a_digest_is_sent_doubles_nothing(actor: Actor, label: str) -> None:
-    crash(actor, label, after="digests")
-    for stage, mails in actor.recover():
+def test_a_crash_while_a_digest_is_sent_doubles_nothing(embedded: Actor, label: str) -> None:
+    crash(embedded, label, after="digests")
+    for stage, mails in embedded.recover():
         assert mails == 1 or (stage == "unknown" and label == "message: sending" and mails == 0)
 
 
 @pytest.mark.parametrize("label", MESSAGES)
-def test_at_least_once_leaves_nobody_untold(actor: Actor, label: str) -> None:
-    crash(actor, label, guarantee="at_least_once", after="email")
-    ends = actor.recover(guarantee="at_least_once")
+def test_at_least_once_leaves_nobody_untold(embedded: Actor, label: str) -> None:
+    crash(embedded, label, guarantee="at_least_once", after="email")
+    ends = embedded.recover(guarantee="at_least_once")
     assert {stage for stage, _ in ends} == {"sent"}
     doubled = 1 if label == "message: handed over" else 0
     assert max(mails for _, mails in ends) == 1 + doubled
@@ -195,12 +213,12 @@ def test_at_least_once_leaves_nobody_untold(actor: Actor, label: str) -> None:
 
 @pytest.mark.parametrize("label", MESSAGES)
 def test_a_crash_while_a_webhook_is_called_is_made_up_for_with_the_same_id(
-    actor: Actor, label: str
+    embedded: Actor, label: str
 ) -> None:
-    before = actor.calls()
-    crash(actor, label, after="webhook")
-    actor.recover()
-    again = actor.calls() - before
+    before = embedded.calls()
+    crash(embedded, label, after="webhook")
+    embedded.recover()
+    again = embedded.calls() - before
     assert max(again.values()) == (2 if label == "message: handed over" else 1)
 
 

@@ -2,12 +2,11 @@
 
 import io
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -63,15 +62,13 @@ def picture(*, width: int) -> bytes:
 
 def stages(site: Installation) -> dict[int, tuple[str, str]]:
     """The stage of photos, and what went wrong with them, by their width."""
-    with closing(sqlite3.connect(site.data_dir / "facewatch.sqlite3", timeout=20)) as database:
-        rows = database.execute("SELECT width, stage, error_code FROM recognition_photo")
-        return {width: (stage, code) for width, stage, code in rows}
+    rows = site.query("SELECT width, stage, error_code FROM recognition_photo")
+    return {width: (stage, code) for width, stage, code in rows}
 
 
 def count(site: Installation, condition: str) -> int:
     sql = f"SELECT count(*) FROM recognition_photo WHERE {condition}"  # noqa: S608 (the test's own)
-    with closing(sqlite3.connect(site.data_dir / "facewatch.sqlite3", timeout=20)) as database:
-        return int(database.execute(sql).fetchone()[0])
+    return int(site.query(sql)[0][0])
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float) -> None:

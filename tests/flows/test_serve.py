@@ -133,7 +133,7 @@ def test_stopping_answers_the_requests_and_ends_the_tasks_that_are_under_way(
 
 
 def test_every_line_says_who_speaks(own: Installation) -> None:
-    own.start()
+    own.launch().wait_until_ready()
     signal_all(named(own, "manage.py sweep"), signal.SIGKILL)
     own.get("/nothing/")
     wait_until(lambda: any("[serve] sweep ended" in line for line in own.lines))

@@ -15,6 +15,7 @@ from django.utils import timezone
 from ledger import leases
 from recognition.models import Photo
 from tests import make
+from tests.databases import only_sqlite
 
 pytestmark = pytest.mark.django_db
 
@@ -162,6 +163,7 @@ def test_a_worker_that_is_told_to_end_keeps_its_lease() -> None:
     assert photo.lease_token == lease.token
 
 
+@only_sqlite
 @pytest.mark.django_db(transaction=True)
 def test_a_row_that_cannot_be_given_back_is_free_when_its_lease_runs_out(
     caplog: pytest.LogCaptureFixture,

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from tests.installation import ROOT, START_SECONDS, Installation, free_port
+from tests.installation import ROOT, START_SECONDS, Installation
 from tests.pages.visiting import PATIENCE, count_loads, read, sign_in
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("photos_folder")]
 

@@ -1,0 +1,7 @@
+"""What some tests need of the database that they run on."""
+
+import pytest
+from django.conf import settings
+
+IS_SQLITE = settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+only_sqlite = pytest.mark.skipif(not IS_SQLITE, reason="it is about SQLite")

