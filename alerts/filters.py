@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 from django_filters.rest_framework import FilterSet
 
 from alerts.models import Alert, Delivery, Digest, Outgoing, Subscription
+from recognition.filters import MomentFilter
 
 
 class AlertFilter(FilterSet):
@@ -15,7 +16,7 @@ class AlertFilter(FilterSet):
     status = django_filters.ChoiceFilter(choices=Alert.Status.choices)
     person = django_filters.UUIDFilter(method="filter_person", label="The person's id.")
     watchlist = django_filters.UUIDFilter("watchlist_id", label="The watch-list's id.")
-    created_after = django_filters.IsoDateTimeFilter("created_at", "gte", label="Not before.")
+    created_after = MomentFilter("created_at", "gte", label="Not before.")
 
     class Meta:
         model = Alert
@@ -42,7 +43,7 @@ class OutgoingFilter(FilterSet):
     """What was to be sent, by how far it has come and when it was made."""
 
     stage = django_filters.ChoiceFilter(choices=Outgoing.Stage.choices)
-    created_after = django_filters.IsoDateTimeFilter("created_at", "gte", label="Not before.")
+    created_after = MomentFilter("created_at", "gte", label="Not before.")
 
 
 class DeliveryFilter(OutgoingFilter):

@@ -9,8 +9,8 @@ from huey import crontab
 
 from alerts import deliveries, digests, escalation, incidents, watch
 from alerts.models import Delivery, Digest
-from ledger import crashpoints, pauses, windows
-from ledger.queues import DELIVER, PERIODIC, huey, wake
+from ledger import crashpoints, pauses, queues, windows
+from ledger.queues import DELIVER, PERIODIC, wake
 
 #: Seconds between two looks for digests that are due.
 DIGEST_LOOK_SECONDS = 60
@@ -18,19 +18,19 @@ DIGEST_LOOK_SECONDS = 60
 FOLLOW_SECONDS = 60
 
 
-@huey.task(priority=DELIVER)
+@queues.deliver.task(priority=DELIVER)
 def deliver(delivery_id: str) -> None:
     """Wake-up for one delivery that is to be sent at once."""
     deliveries.deliver(delivery_id)
 
 
-@huey.task(priority=DELIVER)
+@queues.deliver.task(priority=DELIVER)
 def send_digest(digest_id: str) -> None:
     """Wake-up for one digest."""
     digests.send_digest(digest_id)
 
 
-@huey.periodic_task(crontab(minute="*"), expires=55, priority=PERIODIC)
+@queues.deliver.periodic_task(crontab(minute="*"), expires=55, priority=PERIODIC)
 def send_due_digests() -> None:
     """Open the digests that are due; once a minute, however many consumers run.
 
@@ -47,7 +47,7 @@ def send_due_digests() -> None:
             wake_digest(digest)
 
 
-@huey.periodic_task(crontab(minute="*"), expires=55, priority=PERIODIC)
+@queues.deliver.periodic_task(crontab(minute="*"), expires=55, priority=PERIODIC)
 def follow_alerts() -> None:
     """End the alerts that nothing joins any more, and escalate those that nobody reviewed; once a minute."""
     now = timezone.now()

@@ -38,7 +38,7 @@ PEOPLE = {
 WATCHED = ("Barack Obama", "Eileen Collins")
 UPLOADS = ("obama-2012.jpg", "ardern-2022.jpg", "macron-2025.jpg", "biden-2010.jpg", "coffee.png")
 #: Width and height of a picture, in pixels of the page; a phone's; a narrow one's; pixels of the picture for each.
-DESK, PHONE, NARROW, DENSITY = (1280, 800), (390, 760), (320, 760), 1.25
+DESK, PHONE, NARROW, DENSITY = (1280, 800), (390, 760), (320, 1100), 1.25
 #: Milliseconds until everything on a page is there.
 PATIENCE = 60_000
 #: How long after the watch-list is made its mail is due, and for how many seconds that is waited for.
@@ -151,13 +151,13 @@ class Studio:
             yield page
             browser.close()
 
-    def shoot(self, page: Page, path: str, name: str, *, whole: bool = False) -> None:
-        """Take the picture of what is seen of one page, or of the whole of it, once all of it is there."""
+    def shoot(self, page: Page, path: str, name: str) -> None:
+        """Take the picture of what is seen of one page, once all of it is there."""
         if path:
             page.goto(self.installation.url + path)
         page.wait_for_load_state("load")
         page.wait_for_timeout(1500)
-        pixels = page.screenshot(animations="disabled", full_page=whole)
+        pixels = page.screenshot(animations="disabled")
         with Image.open(io.BytesIO(pixels)) as picture:
             # As few colours as a page has: a third of the bytes.
             small = picture.convert("RGB").quantize(colors=256, method=Image.Quantize.MEDIANCUT)
@@ -207,8 +207,10 @@ def take(studio: Studio) -> None:
     mail = studio.mail()
     for scheme, name in (("light", "mail"), ("dark", "mail-dark")):
         with studio.page(NARROW, scheme=scheme) as page:
+            # Not a page of the server's, whose policy lets no style into it.
+            page.goto("about:blank")
             page.set_content(mail)
-            studio.shoot(page, "", name, whole=True)
+            studio.shoot(page, "", name)
 
 
 def main() -> int:

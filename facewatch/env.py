@@ -70,6 +70,11 @@ VARIABLES: tuple[Variable, ...] = (
         help="Seconds between two sweeps, which wake what was forgotten, of `manage.py serve`.",
     ),
     Variable(
+        name="FACEWATCH_TARGET_WAIT",
+        default="10",
+        help="Seconds that work should wait for a worker, on average: from it `GET queue/` tells how many are needed.",
+    ),
+    Variable(
         name="FACEWATCH_CRASH_AT",
         default="none",
         help="For tests: the place in the code at which a process kills itself.",

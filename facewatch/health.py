@@ -51,9 +51,12 @@ def check_migrations() -> None:
 
 
 def check_worker() -> None:
-    """Raise NotReady if no worker reported itself lately."""
-    if not workers.alive():
+    """Raise NotReady if there is a kind of work that no worker takes which reported itself lately."""
+    untaken = workers.untaken()
+    if len(untaken) == len(queues.NAMES):
         raise NotReady("no worker is alive; photos are accepted and wait")
+    if untaken:
+        raise NotReady(f"no worker takes {', '.join(untaken)}; what there is to do waits")
 
 
 CHECKS: dict[str, Callable[[], None]] = {

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.template import loader
@@ -208,6 +208,14 @@ def _(error: OperationalError | InterfaceError) -> HttpResponse | None:
     logger.error("The database does not answer: %s", error)
     detail = "The database does not answer; nothing was stored."
     return _unavailable("database_unavailable", detail, wait=intake.wait(DATABASE_WAIT))
+
+
+@_answer.register
+def _(error: DataError) -> HttpResponse:
+    # PostgreSQL takes no zero bytes, and no offset of 16 hours or more from UTC, where SQLite does.
+    logger.warning("The database cannot hold what was sent: %s", error)
+    detail = "A value in the request is one that the database cannot hold. Correct it, then repeat the request."
+    return problem(status=400, code="bad_request", detail=detail)
 
 
 @_answer.register

@@ -157,6 +157,8 @@ SEARCH_TIMEOUT = env.float("FACEWATCH_SEARCH_TIMEOUT", default=15.0)
 LEASE_SECONDS = env.int("FACEWATCH_LEASE_SECONDS", default=180)
 #: Seconds between two sweeps of `manage.py serve`.
 SWEEP_SECONDS = env.float("FACEWATCH_SWEEP_SECONDS", default=15)
+#: Seconds that a row should wait for a worker at the most, on average; see `ledger.capacity`.
+TARGET_WAIT = env.float("FACEWATCH_TARGET_WAIT", default=10)
 CRASH_AT = env.str("FACEWATCH_CRASH_AT", default="")
 WORKERS = env.int("FACEWATCH_WORKERS", default=os.cpu_count() or 1)
 ENGINE = env.str("FACEWATCH_ENGINE", default="opencv")

@@ -3,7 +3,7 @@
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import FrameType
 
@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two looks into an empty SQLite queue; Huey's own default grows to 10.
 POLL_SECONDS = 0.1
+#: Queues whose work needs the models.
+NEED_MODELS = {"detect", "recognise"}
 #: Seconds that running tasks get to end after SIGTERM.
 GRACE_SECONDS = 25
 
@@ -36,13 +38,18 @@ class CannotLoad(Exception):
     """The models are not there or not as expected; the text says what to do."""
 
 
-def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
-    """Consume until SIGTERM. `load` puts the models into memory once, before the worker processes fork from here.
+def run(
+    *, workers_count: int, engine: str, load: Callable[[], object], names: Sequence[str]
+) -> None:
+    """Consume of the named queues until SIGTERM.
 
-    Raises CannotLoad: a worker without its models must not start.
+    `load` puts the models into memory once, before the worker processes fork from here; who only tells people needs
+    none. Raises CannotLoad: a worker without its models must not start; and ValueError for a name that is none.
     """
+    source = queues.take(names)
     try:
-        load()
+        if set(names) & NEED_MODELS:
+            load()
     except Exception as error:
         raise CannotLoad(f"The models cannot be loaded: {error}") from error
     # Who uploads is answered at once, however busy the workers are.
@@ -57,7 +64,7 @@ def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
 
     def start_up() -> None:
         deadline.enforce()
-        heartbeat.append(workers.Heartbeat(engine=engine))
+        heartbeat.append(workers.Heartbeat(engine=engine, queues=names))
         heartbeat[0].start()
 
     def shut_down() -> None:
@@ -70,18 +77,20 @@ def run(*, workers_count: int, engine: str, load: Callable[[], object]) -> None:
 
     def after(task: Task, value: object, error: BaseException | None) -> None:
         deadline.stop()
-        heartbeat[0].end()
+        heartbeat[0].end(queue=task.queue)
         close_old_connections()
 
-    queues.huey.on_startup(name="heartbeat")(_or_exit(start_up))
-    queues.huey.on_shutdown(name="heartbeat")(shut_down)
-    queues.huey.pre_execute(name="heartbeat")(before)
-    queues.huey.post_execute(name="heartbeat")(after)
+    source.on_startup(name="heartbeat")(_or_exit(start_up))
+    source.on_shutdown(name="heartbeat")(shut_down)
+    source.pre_execute(name="heartbeat")(before)
+    source.post_execute(name="heartbeat")(after)
     # Forked workers must not share this process's connections.
     databases.let_go()
     consumer = PatientConsumer(
-        queues.huey,
+        source,
         workers=workers_count,
+        # Windows of time are looked at by those who can tell of them.
+        periodic="deliver" in names,
         worker_type="process",
         initial_delay=POLL_SECONDS,
         max_delay=POLL_SECONDS,

@@ -29,6 +29,11 @@ class Kind:
         return pauses.subject_of(self.model, self.stage)
 
     @property
+    def queue(self) -> str:
+        """The queue that wakes those who work on such rows."""
+        return str(self.task.task_class.queue)
+
+    @property
     def urgency(self) -> int:
         """The task's own priority, to which a row's is added."""
         return int(self.task.task_class.default_priority or 0)
@@ -42,6 +47,10 @@ class Kind:
         now = timezone.now()
         due = leases.due(now, self.model)
         return self.rows().filter(leases.free(now), due, pauses.running(self.subject))
+
+    def held(self) -> "QuerySet[Any]":
+        """Return the rows that somebody is at work on."""
+        return self.rows().exclude(leases.free(timezone.now()))
 
     def count(self) -> dict[str, Any]:
         """Return how many rows are `ready`, `leased` and `waiting` (for their next try), and the oldest's age."""

@@ -255,6 +255,9 @@ def _latest(now: datetime, *, longest: float) -> datetime:
 
 def _update(lease: Lease[Any], **fields: Any) -> None:
     model = type(lease.row)
+    if detail := fields.get("error_detail"):
+        # What a stranger's server answered may hold bytes that PostgreSQL stores in no text.
+        fields["error_detail"] = detail.replace("\0", "�")
     changed = model._default_manager.filter(pk=lease.row.pk, lease_token=lease.token).update(
         **fields
     )

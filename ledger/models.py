@@ -46,7 +46,11 @@ class Worker(models.Model):
     """A worker process, as it last reported itself."""
 
     name = models.CharField(max_length=120, unique=True)
+    host = models.CharField(max_length=80, blank=True)
+    pid = models.PositiveIntegerField(default=0)
+    queues = models.CharField(max_length=80, default="detect,recognise,deliver")
     engine = models.CharField(max_length=40)
+    memory_bytes = models.BigIntegerField(null=True)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(db_index=True)
     doing = models.CharField(max_length=120, blank=True)
@@ -54,6 +58,23 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Served(models.Model):
+    """How long workers were busy with what a queue woke them for, within one minute; see `ledger.capacity`."""
+
+    queue = models.CharField(max_length=20)
+    starts_at = models.DateTimeField()
+    count = models.PositiveIntegerField(default=0)
+    seconds = models.FloatField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["queue", "starts_at"], name="served_once_per_minute")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.starts_at:%Y-%m-%d %H:%M}"
 
 
 class Window(models.Model):

@@ -1,34 +1,35 @@
-"""The queue of wake-ups: SqliteHuey beside the database, or Redis when REDIS_URL is set.
+"""The queues of wake-ups, one for each kind of work: SqliteHuey beside the database, or Redis when REDIS_URL is set.
 
 A message says "look at row N now". It may be lost (Huey deletes a message when it is taken, so a killed worker loses
-it) and may come twice; the rows are the truth and `ledger.sweep` wakes what was forgotten.
+it) and may come twice; the rows are the truth and `ledger.sweep` wakes what was forgotten. Workers may take one kind of
+work or several; of several queues they take the most urgent message.
 """
 
-import fcntl
-import json
 import logging
-import sqlite3
 import time
-import uuid
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from datetime import datetime
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from huey import Huey, PriorityRedisHuey, SqliteHuey
+from huey import Huey
 from huey.api import TaskWrapper
-from huey.registry import Message
-from huey.serializer import Serializer
-from huey.storage import SqliteStorage
+from huey.constants import EmptyData
+from huey.registry import Registry
+from huey.storage import BaseStorage, PriorityRedisStorage
 from redis import ConnectionPool
 from redis.exceptions import ResponseError
 
+from ledger.queuefile import JsonSerializer, QueueFile
+
 logger = logging.getLogger(__name__)
 
+#: The kinds of work: finding faces, and what comes before; recognising, searching and looking back; telling people.
+NAMES = ("detect", "recognise", "deliver")
+#: Before the name in the broker, which others may use as well.
+PREFIX = "facewatch-"
 #: Priorities: a person waits for a search; periodic jobs are cheap; what is half done comes before what is new.
 SEARCH, PERIODIC, DELIVER, RECOGNISE, DETECT, BULK = 100, 90, 80, 50, 40, 10
 #: Seconds within which a broker must answer before an enqueue is given up; the sweep makes up for it.
@@ -37,123 +38,94 @@ BROKER_TIMEOUT = 1.0
 BREAK_SECONDS = 5
 
 
-class JsonSerializer(Serializer):
-    """Messages as JSON. Pickle would run what a stranger writes into the queue."""
-
-    def _serialize(self, data: Message) -> bytes:
-        fields = {name: value for name, value in data._asdict().items() if value is not None}
-        return json.dumps(fields, default=datetime.isoformat).encode()
-
-    def _deserialize(self, data: bytes) -> Message:
-        fields = json.loads(data)
-        if resolved := fields.get("expires_resolved"):
-            fields["expires_resolved"] = datetime.fromisoformat(resolved)
-        return Message(**{name: fields.get(name) for name in Message._fields})
+#: All tasks, whatever their queue.
+TASKS = Registry()
 
 
-class QueueFile(SqliteStorage):
-    """Huey's SQLite storage on a file that may be deleted, replaced or damaged at any time, while processes use it.
+class RedisQueue(PriorityRedisStorage):
+    """Huey's, which tells as well how urgent the next message is."""
 
-    synchronous=NORMAL: the queue may lose its last messages with the power, and is fast. FULL stalled enqueues for up
-    to 4 s under four producers, NORMAL for 0.08 s.
-    """
+    def urgency(self) -> float | None:
+        """Return the priority of the message that comes next; None if there is none."""
+        found = self.conn.zrange(self.queue_key, 0, 0, withscores=True)
+        return -float(found[0][1]) if found else None
 
-    #: Device and inode of the file that the connection is open on.
-    _file: tuple[int, int] | None = None
-    _conn: sqlite3.Connection | None
+
+class Queue(Huey):
+    """One queue, whose tasks know whose they are; all queues know the tasks of all."""
+
+    def __init__(self, name: str, **settings: Any) -> None:
+        super().__init__(name, results=False, serializer=JsonSerializer(), **settings)
+        self._registry = TASKS
 
     @property
-    def _path(self) -> Path:
-        return Path(self.filename)
+    def kind(self) -> str:
+        """The kind of work, one of NAMES."""
+        return str(self.name).removeprefix(PREFIX)
 
-    @property
-    def conn(self) -> sqlite3.Connection:
-        """The connection to the file that is at the path now."""
-        held = self._conn
-        if held is None or self._file != _identity(self._path):
-            if held is not None:
-                held.close()
-            held = self._conn = self._create_connection()
-        return held
+    def task(self, *args: Any, **settings: Any) -> Any:
+        return super().task(*args, queue=self.kind, **settings)
 
-    @contextmanager
-    def db(self, *args: Any, **kwargs: Any) -> Iterator[sqlite3.Cursor]:
-        """Give a cursor; on damage set the file aside, so that the next call finds a new one."""
-        try:
-            with super().db(*args, **kwargs) as cursor:
-                yield cursor
-        except sqlite3.DatabaseError as error:
-            if _is_damage(error):
-                self.close()
-                with self._alone():
-                    self._replace_damaged()
-            raise
-
-    def _create_connection(self) -> sqlite3.Connection:
-        with self._alone():
-            if not self._path.exists():
-                self._remove_logs()
-            try:
-                return self._connect()
-            except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
-                    raise
-            self._replace_damaged()
-            return self._connect()
-
-    def _connect(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection = super()._create_connection()
-        connection.execute("PRAGMA synchronous=NORMAL")
-        for statement in self.ddl:
-            connection.execute(statement)
-        self._file = _identity(self._path)
-        return connection
-
-    def _replace_damaged(self) -> None:
-        """Set the file aside unless it is sound, which it is when another process was faster."""
-        if not self._path.exists() or _is_sound(self._path):
-            return
-        aside = self._path.with_suffix(f".corrupt-{uuid.uuid4().hex[:8]}")
-        logger.error("The queue file %s is damaged; set aside as %s", self._path, aside)
-        self._path.rename(aside)
-        self._remove_logs()
-
-    def _remove_logs(self) -> None:
-        """Remove what belongs to a file that is gone: a new one must not share it with those who hold the old one."""
-        for suffix in ("-wal", "-shm"):
-            Path(self.filename + suffix).unlink(missing_ok=True)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other processes from making or replacing the file meanwhile."""
-        with Path(self.filename + ".lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def periodic_task(self, *args: Any, **settings: Any) -> Any:
+        return super().periodic_task(*args, queue=self.kind, **settings)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
+class Together(BaseStorage):
+    """Several queues as one."""
+
+    def __init__(self, name: str, *, storages: Sequence[Any]) -> None:
+        super().__init__(name)
+        self.storages = storages
+
+    def dequeue(self) -> bytes | None:
+        """Take the most urgent message of all, unless somebody else was faster."""
+        waiting = [
+            (urgency, one) for one in self.storages if (urgency := one.urgency()) is not None
+        ]
+        for _, storage in sorted(waiting, key=lambda found: -found[0]):
+            message: bytes | None = storage.dequeue()
+            if message is not None:
+                return message
         return None
-    return found.st_dev, found.st_ino
+
+    def queue_size(self) -> int:
+        return sum(int(one.queue_size()) for one in self.storages)
+
+    def read_schedule(self, ts: object) -> list[bytes]:
+        """Return nothing: when a row is tried again stands in the row."""
+        return []
+
+    def peek_data(self, key: object) -> object:
+        """Return that there is nothing: no message is ever revoked, and no result kept."""
+        return EmptyData
+
+    pop_data = peek_data
+
+    def flush_all(self) -> None:
+        for one in self.storages:
+            one.flush_all()
+
+    def close(self) -> None:
+        for one in self.storages:
+            one.close()
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Return whether the error is the file's: not a table, not a database, not readable."""
-    return type(error) is sqlite3.DatabaseError or any(
-        sign in str(error) for sign in ("no such table", "disk I/O error", "malformed")
-    )
+class Queues(Huey):
+    """Several queues, of which a consumer takes; a task goes to its own."""
 
+    def __init__(self, queues: Sequence[Queue]) -> None:
+        self._queues = {one.kind: one for one in queues}
+        super().__init__(
+            "facewatch",
+            storage_class=Together,
+            storages=[one.storage for one in queues],
+            results=False,
+            serializer=JsonSerializer(),
+        )
+        self._registry = TASKS
 
-def _is_sound(path: Path) -> bool:
-    try:
-        with closing(sqlite3.connect(path)) as connection:
-            (answer,) = connection.execute("PRAGMA quick_check").fetchone()
-            tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'task'")
-            return bool(answer == "ok" and tables.fetchone())
-    except sqlite3.DatabaseError:
-        return False
+    def enqueue(self, task: Any) -> None:
+        self._queues[task.queue].enqueue(task)
 
 
 class Breaker:
@@ -175,32 +147,38 @@ class Breaker:
         self._until = 0.0
 
 
-def open_queue(*, redis_url: str, path: Path) -> Huey:
-    """Return the Huey instance."""
+def open_queue(*, redis_url: str, path: Path, name: str = NAMES[0]) -> Queue:
+    """Return the Huey instance of one queue."""
     if redis_url:
         pool = ConnectionPool.from_url(
             redis_url, socket_timeout=BROKER_TIMEOUT, socket_connect_timeout=BROKER_TIMEOUT
         )
         # A blocking read would run into the socket's own time-out.
-        return PriorityRedisHuey(
-            "facewatch",
-            connection_pool=pool,
-            blocking=False,
-            results=False,
-            serializer=JsonSerializer(),
-        )
-    return SqliteHuey(
-        "facewatch",
-        storage_class=QueueFile,
-        filename=str(path),
-        timeout=BROKER_TIMEOUT,
-        results=False,
-        serializer=JsonSerializer(),
-    )
+        where: dict[str, Any] = {
+            "storage_class": RedisQueue,
+            "connection_pool": pool,
+            "blocking": False,
+        }
+    else:
+        where = {"storage_class": QueueFile, "filename": str(path), "timeout": BROKER_TIMEOUT}
+    return Queue(PREFIX + name, **where)
 
 
 breaker = Breaker()
-huey = open_queue(redis_url=settings.REDIS_URL, path=settings.QUEUE_PATH)
+detect, recognise, deliver = QUEUES = [
+    open_queue(redis_url=settings.REDIS_URL, path=settings.QUEUE_PATH, name=name) for name in NAMES
+]
+#: All of them.
+huey = Queues(QUEUES)
+
+
+def take(names: Collection[str]) -> Huey:
+    """Return what a worker of these queues takes from. Raises ValueError for a name that is none."""
+    if unknown := sorted(set(names) - set(NAMES)):
+        raise ValueError(f"There is no queue {', '.join(unknown)}: there are {', '.join(NAMES)}.")
+    return (
+        huey if set(names) == set(NAMES) else Queues([one for one in QUEUES if one.kind in names])
+    )
 
 
 def wake(task: TaskWrapper, row_id: object, *, priority: int = 0) -> None:
@@ -241,15 +219,19 @@ def is_kept() -> bool:
 
 def _configured(name: str) -> str:
     """Return a setting of the Redis; an empty text where there is none, or it does not tell."""
-    if not isinstance(huey, PriorityRedisHuey):
+    storage = huey.storage.storages[0] if isinstance(huey.storage, Together) else huey.storage
+    if not isinstance(storage, RedisQueue):
         return ""
     try:
-        return str(huey.storage.conn.config_get(name).get(name) or "")
+        return str(storage.conn.config_get(name).get(name) or "")
     except ResponseError:
         # Hosted ones keep their configuration to themselves.
         return ""
 
 
-def length() -> int:
-    """Return how many messages wait."""
+def length(name: str = "") -> int:
+    """Return how many messages wait, in one queue or in all."""
+    for one in QUEUES:
+        if one.kind == name:
+            return int(one.storage.queue_size())
     return int(huey.storage.queue_size())

@@ -71,6 +71,11 @@ class WorkerRow:
     row: str = ""
     address: str = ""
 
+    @property
+    def queues(self) -> str:
+        """What it takes, in words."""
+        return self.worker.queues.replace(",", ", ")
+
 
 def models(user: Any, *, paused: list[Paused]) -> list[ModelRow]:
     """Return what waits of each model; a number of queries that does not depend on the rows."""

@@ -42,7 +42,7 @@ def sweep() -> Report:
     crashpoints.reach("sweep: given up")
     for name, chore in kinds.CHORES.items():
         report.chores[name] = _do(chore, name=name)
-    report.woken = _wake()
+    report.woken = sum(_wake(name) for name in queues.NAMES)
     return report
 
 
@@ -70,26 +70,27 @@ def _bury(kind: Kind) -> int:
     )
 
 
-def _wake() -> int:
+def _wake(queue: str) -> int:
     """Send as many wake-ups as there are ready rows without a message: the most urgent rows, of these the oldest."""
     try:
-        queued = queues.length()
+        queued = queues.length(queue)
     except Exception as error:  # noqa: BLE001 (every storage raises its own kind)
         logger.warning("The queue does not answer (%s); rows wait for the next sweep", error)
         return 0
-    ready = [kind.ready() for kind in kinds.KINDS]
+    of_queue = [kind for kind in kinds.KINDS if kind.queue == queue]
+    ready = [kind.ready() for kind in of_queue]
     missing = min(sum(rows.count() for rows in ready) - queued, MOST_WAKE_UPS)
     if missing <= 0:
         return 0
     first = sorted(
         (-kind.urgency - priority, created_at, number, str(pk), priority)
-        for number, (kind, rows) in enumerate(zip(kinds.KINDS, ready, strict=True))
+        for number, (kind, rows) in enumerate(zip(of_queue, ready, strict=True))
         for priority, created_at, pk in rows.order_by("-priority", "created_at").values_list(
             "priority", "created_at", "pk"
         )[:missing]
     )[:missing]
     for sent, (_, _, number, pk, priority) in enumerate(first):
-        queues.wake(kinds.KINDS[number].task, pk, priority=priority)
+        queues.wake(of_queue[number].task, pk, priority=priority)
         if queues.breaker.is_open():
             # The broker answers, but takes no message: the next sweep tries again.
             return sent

@@ -20,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from ledger import backlog, pauses, workers
+from ledger import backlog, capacity, pauses, workers
 from recognition import access, admission, browsing, photos, searches, tasks, waiting
 from recognition.filters import PhotoFilter
 from recognition.models import Face, Photo
@@ -326,5 +326,9 @@ class QueueView(APIView):
     @extend_schema(operation_id="queue", responses=QueueSerializer)
     def get(self, request: Request) -> Response:
         """Show the queue of photos, the workers that are alive, and what is paused."""
-        state = backlog.state(Photo) | {"workers": workers.alive(), "paused": pauses.paused()}
+        state = backlog.state(Photo) | {
+            "workers": workers.alive(),
+            "capacity": capacity.measure(),
+            "paused": pauses.paused(),
+        }
         return Response(QueueSerializer(state).data)

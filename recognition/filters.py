@@ -1,12 +1,34 @@
 """How lists of photos and people are narrowed down."""
 
 import uuid
+from datetime import UTC
+from typing import Any
 
 import django_filters
+from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import FilterSet
 
 from recognition.models import LookBack, Person, Photo, Sighting
+
+
+class MomentField(IsoDateTimeField):
+    """A time, in UTC: PostgreSQL takes no offset of 16 hours or more."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the time; none for an empty text. Raises ValidationError."""
+        moment = super().clean(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError as error:
+            raise ValidationError("Give a time between the years 1 and 9999.") from error
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    """By a time in ISO 8601."""
+
+    field_class = MomentField
 
 
 class PhotoFilter(FilterSet):
@@ -14,8 +36,8 @@ class PhotoFilter(FilterSet):
 
     stage = django_filters.ChoiceFilter(choices=Photo.Stage.choices)
     source = django_filters.CharFilter()
-    created_after = django_filters.IsoDateTimeFilter("created_at", "gte", label="Not before.")
-    created_before = django_filters.IsoDateTimeFilter("created_at", "lt", label="Before.")
+    created_after = MomentFilter("created_at", "gte", label="Not before.")
+    created_before = MomentFilter("created_at", "lt", label="Before.")
     person = django_filters.UUIDFilter(method="filter_person", label="A candidate of any rank.")
     purpose = django_filters.ChoiceFilter(
         choices=Photo.Purpose.choices, method="filter_purpose", label="`upload` unless said."

@@ -245,6 +245,32 @@ class WorkerSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     seen_seconds_ago = serializers.FloatField()
     doing = serializers.CharField()
+    host = serializers.CharField()
+    pid = serializers.IntegerField()
+    queues = serializers.ListField(child=serializers.CharField(), help_text="What it takes.")
+    engine = serializers.CharField()
+    memory_bytes = serializers.IntegerField(allow_null=True)
+
+
+class CapacitySerializer(serializers.Serializer[Any]):
+    """One kind of work, as if its workers did nothing else; null is what was not measured of late."""
+
+    queue = serializers.CharField()
+    backlog = serializers.IntegerField(help_text="Rows that wait or are worked on.")
+    arrivals_per_second = serializers.FloatField()
+    done_per_second = serializers.FloatField()
+    service_seconds = serializers.FloatField(
+        allow_null=True, help_text="Of one worker, for one row."
+    )
+    workers = serializers.IntegerField()
+    wait_seconds = serializers.FloatField(
+        allow_null=True,
+        help_text="Mean, by the M/M/c formula; null also where they cannot keep up.",
+    )
+    empty_seconds = serializers.FloatField(allow_null=True, help_text="Until the backlog is done.")
+    workers_needed = serializers.IntegerField(
+        allow_null=True, help_text="To hold the wait of FACEWATCH_TARGET_WAIT."
+    )
 
 
 class QueueSerializer(serializers.Serializer[Any]):
@@ -258,6 +284,7 @@ class QueueSerializer(serializers.Serializer[Any]):
         help_text="Null while photos wait and none was finished in the last minute.",
     )
     workers = WorkerSerializer(many=True)
+    capacity = CapacitySerializer(many=True)
     paused = PausedSerializer(many=True)
 
 

@@ -1,11 +1,11 @@
 """The wake-ups of recognition: losing one or running it twice changes nothing."""
 
-from ledger.queues import BULK, DETECT, RECOGNISE, SEARCH, huey, wake
+from ledger.queues import BULK, DETECT, RECOGNISE, SEARCH, detect, recognise, wake
 from recognition import batches, loaded, lookback, photos, searches
 from recognition.models import Batch, LookBack, Photo, Search
 
 
-@huey.task(priority=DETECT)
+@detect.task(priority=DETECT)
 def detect_faces(photo_id: str) -> None:
     """Wake-up for one uploaded photo."""
     photo = photos.detect_faces(photo_id, engine=loaded.engine())
@@ -13,13 +13,13 @@ def detect_faces(photo_id: str) -> None:
         wake(recognise_faces, photo.pk, priority=photo.priority)
 
 
-@huey.task(priority=RECOGNISE)
+@recognise.task(priority=RECOGNISE)
 def recognise_faces(photo_id: str) -> None:
     """Wake-up for one photo whose faces are found."""
     photos.recognise_faces(photo_id, engine=loaded.engine(), known=loaded.known())
 
 
-@huey.task(priority=SEARCH)
+@recognise.task(priority=SEARCH)
 def answer_search(search_id: str) -> None:
     """Wake-up for one question that somebody waits for."""
     searches.answer_search(search_id, engine=loaded.engine(), known=loaded.known())
@@ -40,14 +40,14 @@ def wake_search(search: Search) -> None:
     wake(answer_search, search.pk)
 
 
-@huey.task(priority=BULK)
+@detect.task(priority=BULK)
 def take_photos(batch_id: str) -> None:
     """Wake-up for one archive that is to be taken in: for a slice of it, and then for the next one."""
     if batches.take_photos(batch_id, then=wake_photo):
         wake(take_photos, batch_id)
 
 
-@huey.task(priority=BULK)
+@recognise.task(priority=BULK)
 def look_back(look_id: str) -> None:
     """Wake-up for one look back: for a slice of it, and then for the next one."""
     if lookback.look_back(look_id, engine=loaded.engine(), known=loaded.known()):

@@ -26,7 +26,9 @@ def requirements(file: Path) -> list[str]:
 def pins(file: Path) -> dict[str, str]:
     """Return the hashes of each "name==version" of a file."""
     found = re.findall(
-        r"^([^\s;=]+(?: [^\s;=]+)*==[^\s;]+)[^\n]*\\\n((?:    --hash=.*\n?)+)", file.read_text(), re.MULTILINE
+        r"^([^\s;=]+(?: [^\s;=]+)*==[^\s;]+)[^\n]*\\\n((?:    --hash=.*\n?)+)",
+        file.read_text(),
+        re.MULTILINE,
     )
     return dict(found)
 

@@ -5,13 +5,16 @@ from datetime import time
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from alerts.hours import check_days, check_zone
 from alerts.masking import mask
 from recognition.models import Person
+
+#: The most seconds that a rule may name, ten years, and the most times.
+LONGEST_SECONDS, MOST_TIMES = 315_360_000, 1000
 
 
 def check_sources(sources: object) -> None:
@@ -60,6 +63,7 @@ class WatchList(models.Model):
     cooldown_seconds = models.PositiveIntegerField(
         _("cooldown in seconds"),
         default=300,
+        validators=[MaxValueValidator(LONGEST_SECONDS)],
         help_text=_(
             "Sightings of one person at one source that are no farther apart are one alert, told once. 0: each photo"
             " is an alert of its own."
@@ -111,17 +115,19 @@ class WatchList(models.Model):
     unknown_count = models.PositiveSmallIntegerField(
         _("unknown: times"),
         default=3,
-        validators=[MinValueValidator(2)],
+        validators=[MinValueValidator(2), MaxValueValidator(MOST_TIMES)],
         help_text=_("How often an unknown face must be seen. What one cooldown joins counts once."),
     )
     unknown_seconds = models.PositiveIntegerField(
-        _("unknown: within seconds"), default=86_400, validators=[MinValueValidator(1)]
+        _("unknown: within seconds"),
+        default=86_400,
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_SECONDS)],
     )
     escalate_after_seconds = models.PositiveIntegerField(
         _("escalate after seconds"),
         null=True,
         blank=True,
-        validators=[MinValueValidator(1)],
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_SECONDS)],
         help_text=_(
             "If nobody has reviewed an alert for so long, those are told who subscribed to that. Empty: never."
         ),

@@ -17,6 +17,7 @@ from alerts.channels import Notice, letters
 from alerts.models import Alert, WatchList
 from recognition import people
 from tests import make
+from tests.databases import IS_SQLITE
 
 pytestmark = pytest.mark.django_db
 
@@ -152,6 +153,8 @@ def test_a_name_with_html_is_shown_and_not_run() -> None:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028", "\x85", "\x0b", "\x00"])
 def test_a_name_with_a_line_break_starts_no_header_and_no_line(end: str) -> None:
+    if not (IS_SQLITE or end.strip("\x00")):
+        pytest.skip("PostgreSQL stores no zero byte")
     name = f"Ada{end}Bcc: eve@example.org"
     watchlist = make.watchlist(f"Lobby{end}X-List: yes")
     mail = composed(alert_of(name, watchlist=watchlist, source=f"gate{end}Alert  http://evil"))

@@ -25,7 +25,7 @@ def test_shows_stages_rate_and_workers(operator: APIClient) -> None:
     )
     body = operator.get(URL).json()
     assert set(body) == {
-        *("stages", "failed", "done_per_minute", "eta_seconds", "workers", "paused"),
+        *("stages", "failed", "done_per_minute", "eta_seconds", "workers", "capacity", "paused"),
     }
     assert body["paused"] == []
     assert set(body["stages"]) == {"uploaded", "detected"}

@@ -12,9 +12,9 @@ from facewatch import health
 from ledger.models import Worker
 
 
-def worker() -> None:
+def worker(**fields: Any) -> None:
     now = timezone.now()
-    Worker.objects.create(name="w", engine="dlib", started_at=now, seen_at=now)
+    Worker.objects.create(name="w", engine="dlib", started_at=now, seen_at=now, **fields)
 
 
 def test_the_process_answers_without_the_database() -> None:
@@ -36,6 +36,12 @@ def test_is_not_ready_without_a_worker(db: None) -> None:
     assert answer.status_code == 503
     checks = answer.json()["checks"]
     assert [name for name, outcome in checks.items() if outcome != "ok"] == ["worker"]
+
+
+def test_names_the_work_that_no_worker_takes(db: None) -> None:
+    worker(queues="detect,recognise")
+    told = Client().get("/readyz").json()["checks"]["worker"]
+    assert told == "no worker takes deliver; what there is to do waits"
 
 
 def test_names_missing_migrations(db: None) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import IntegrityError
+from django.db import DataError, IntegrityError
 from django.http import Http404
 from django.test import Client, RequestFactory
 from rest_framework import exceptions
@@ -100,3 +100,17 @@ def test_errors_become_problems(error: Exception, status: int, code: str) -> Non
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "I/O"), ValueError("?")])
 def test_what_nobody_expected_is_left_to_the_log(error: Exception) -> None:
     assert problems.handle(error, {}) is None
+
+
+def test_what_the_database_cannot_hold_is_a_400() -> None:
+    answer: Any = problems.handle(DataError("a zero byte"), {})
+    assert answer.status_code == 400
+    assert b"zero" not in answer.content
+
+
+@pytest.mark.parametrize(
+    ("moment", "status"), [("2026-01-01T00:00:00-22:55", 200), ("0001-01-01T00:00:00%2B22:55", 400)]
+)
+def test_a_time_far_from_utc_is_a_time(db: None, moment: str, status: int) -> None:
+    client = token_client(make.user(is_superuser=True))
+    assert client.get(f"/api/v1/photos/?created_after={moment}").status_code == status

@@ -1,5 +1,6 @@
 """How much waits, and who works on it."""
 
+import os
 from datetime import timedelta
 
 import pytest
@@ -51,13 +52,18 @@ def test_without_a_rate_the_time_to_empty_is_unknown() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_reports_itself_and_takes_its_leave() -> None:
-    beat = workers.Heartbeat(engine="dlib")
+    beat = workers.Heartbeat(engine="dlib", queues=["detect", "deliver"])
     beat.doing = "detect_faces 1"
     beat.start()
     (worker,) = workers.alive()
     assert worker["name"] == beat.name == str(Worker.objects.get())
     assert worker["doing"] == "detect_faces 1"
     assert worker["seen_seconds_ago"] < 5
+    assert (worker["pid"], worker["engine"]) == (os.getpid(), "dlib")
+    assert worker["host"] in worker["name"]
+    assert worker["queues"] == ["detect", "deliver"]
+    assert worker["memory_bytes"] > 10_000_000
+    assert workers.untaken() == ["recognise"]
     beat.stop()
     assert workers.alive() == []
 

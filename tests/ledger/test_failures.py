@@ -11,6 +11,7 @@ from ledger import controls, failures, leases, queues
 from ledger.exhibits import EXHIBITS
 from recognition.models import Photo
 from tests import make
+from tests.databases import only_sqlite
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +93,7 @@ def test_reasons_cost_the_same_however_many_failed(
     assert all(len(one.examples) == min(count, failures.MOST_EXAMPLES) for one in found)
 
 
+@only_sqlite
 def test_failures_are_found_by_an_index_of_failures() -> None:
     for exhibit, index in (
         (PHOTOS, "photo_failed"),

@@ -10,6 +10,7 @@ from django.utils import timezone
 from ledger import backlog, intake
 from recognition.models import Photo
 from tests import make
+from tests.databases import only_sqlite
 
 pytestmark = pytest.mark.django_db
 
@@ -117,6 +118,7 @@ def test_the_wait_is_within_bounds_and_not_the_same_for_all() -> None:
     assert 240 <= caught.value.retry_after <= intake.LONGEST_WAIT
 
 
+@only_sqlite
 def test_counting_what_waits_reads_an_index_of_nothing_else(django_assert_num_queries: Any) -> None:
     plans = [
         backlog.unfinished(Photo).order_by().values("stage").explain(),

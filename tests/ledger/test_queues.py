@@ -10,14 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import transaction
 from huey import Huey
 from huey.api import TaskWrapper
 from redis.exceptions import RedisError
 
+from alerts import tasks as alert_tasks
 from ledger import queues
 from ledger.logs import Seldom
-from ledger.queues import JsonSerializer, open_queue
+from ledger.queuefile import JsonSerializer
+from ledger.queues import open_queue
 from recognition import tasks
 from tests.ports import free_port
 from tests.redis_server import RedisServer
@@ -148,6 +151,7 @@ def dead() -> Iterator[TaskWrapper]:
 
     with instead(queue):
         yield never
+    never.unregister()
 
 
 def test_a_dead_broker_fails_nobody_and_is_left_alone_for_a_while(
@@ -197,3 +201,37 @@ def test_a_line_is_written_once_within_a_while_and_without_its_traceback() -> No
     seldom = Seldom()
     assert [refused(seldom) for _ in range(3)] == ["Error reading from queue gone", None, None]
     assert all(refused(often) for often in [Seldom(seconds=0)] for _ in range(2))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_kind_of_work_has_a_queue_and_who_takes_several_takes_the_most_urgent() -> None:
+    queues.wake(tasks.detect_faces, 1)
+    queues.wake(alert_tasks.deliver, 2)
+    queues.wake(tasks.recognise_faces, 3)
+    queues.wake(tasks.answer_search, 4)
+    queues.wake(tasks.look_back, 5)
+    assert {name: queues.length(name) for name in queues.NAMES} == {
+        "detect": 1,
+        "recognise": 3,
+        "deliver": 1,
+    }
+    assert queues.take(["detect"]).dequeue().args[0] == "1"
+    assert queues.take(["detect"]).dequeue() is None
+    pair = queues.take(["recognise", "deliver"])
+    assert [pair.dequeue().args[0] for _ in range(4)] == ["4", "2", "3", "5"]
+
+
+def test_a_queue_that_is_none_is_named() -> None:
+    with pytest.raises(ValueError, match=r"no queue letters: there are detect, recognise, deliver"):
+        queues.take(["detect", "letters"])
+    with pytest.raises(CommandError, match="no queue letters"):
+        call_command("worker", "--queues", "letters")
+
+
+def test_redis_tells_how_urgent_the_next_message_is() -> None:
+    with RedisServer() as redis:
+        queue = open_queue(redis_url=redis.url, path=Path("unused"))
+        assert queue.storage.urgency() is None
+        for priority in (10, 50):
+            queue.storage.enqueue(b"x", priority)
+        assert queue.storage.urgency() == 50

@@ -14,6 +14,7 @@ from ledger.sweep import WORKER_DIED, sweep
 from recognition import tasks
 from recognition.models import Photo, Search
 from tests import make
+from tests.databases import only_sqlite
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
 
@@ -125,14 +126,16 @@ def test_the_most_urgent_are_woken_first_and_of_these_the_oldest() -> None:
     uploaded = [old(minutes, stage="uploaded") for minutes in (60, 50, 40)]
     detected = [old(minutes, stage="detected") for minutes in (30, 20)]
     asked = [str(Search.objects.create(stage="asked", image="searches/x").pk)]
-    order = asked + detected + uploaded + bulk
+    orders = {tasks.detect_faces: uploaded + bulk, tasks.recognise_faces: asked + detected}
     # One by one, as if each time the queue were full but for one: who is woken first is not the broker's choice.
-    for count in range(1, len(order) + 1):
-        queues.huey.flush()
-        for _ in range(len(order) - count):
-            queues.wake(tasks.detect_faces, "00000000-0000-0000-0000-000000000000", priority=-40)
-        assert sweep().woken == count
-        assert [pk for _, pk, _ in messages()][:count] == order[:count]
+    for task, order in orders.items():
+        for count in range(1, len(order) + 1):
+            queues.huey.flush()
+            for other, rows in orders.items():
+                for _ in range(len(rows) - (count if other is task else 0)):
+                    queues.wake(other, "00000000-0000-0000-0000-000000000000", priority=-100)
+            assert sweep().woken == count
+            assert [pk for _, pk, _ in messages()][:count] == order[:count]
 
 
 def test_a_wake_up_has_the_priority_of_its_row() -> None:
@@ -240,6 +243,7 @@ def test_a_chore_that_fails_keeps_nothing_from_being_woken_or_done(
     assert "the folder is somebody else's" in caplog.text
 
 
+@only_sqlite
 def test_what_is_ready_is_found_without_reading_what_is_finished() -> None:
     # The searches are few: they go when they are answered.
     plans = {kind: kind.ready().explain() for kind in kinds.KINDS if kind.model is not Search}

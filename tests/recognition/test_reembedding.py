@@ -117,7 +117,7 @@ def test_a_gallery_of_another_engine_stops_every_start_with_what_to_do(dlib: Eng
         with pytest.raises(CommandError, match=advice):
             call_command("prepare")
         with pytest.raises(CannotLoad, match=advice):
-            run_consumer(workers_count=1, engine="opencv", load=loaded.start)
+            run_consumer(workers_count=1, engine="opencv", load=loaded.start, names=["detect"])
 
 
 def test_a_photo_whose_faces_the_other_engine_found_is_finished(

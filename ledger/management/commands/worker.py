@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.module_loading import import_string
 
-from ledger import consumer
+from ledger import consumer, queues
 
 
 class Command(BaseCommand):
@@ -20,9 +20,19 @@ class Command(BaseCommand):
             help="Processes, one processor each (default: %(default)s).",
         )
 
-    def handle(self, *, workers: int, **_: Any) -> None:
+        parser.add_argument(
+            "--queues",
+            default=",".join(queues.NAMES),
+            metavar="NAMES",
+            help="Kinds of work to take, with commas between them (default: %(default)s).",
+        )
+
+    def handle(self, *, workers: int, queues: str, **_: Any) -> None:
         load = import_string(settings.WORKER_LOADS)
+        names = [name.strip() for name in queues.split(",") if name.strip()]
         try:
-            consumer.run(workers_count=workers, engine=settings.ENGINE, load=load)
+            consumer.run(workers_count=workers, engine=settings.ENGINE, load=load, names=names)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
         except consumer.CannotLoad as error:
             raise CommandError(str(error), returncode=3) from error
