@@ -12,6 +12,7 @@ ARGS ?=
 # Two processes: most of the time goes into processes that the tests start, so that more would only slow each other down
 # on a small machine. A file stays in one of them, which starts what its tests share once; `tests/conftest.py` says which
 # files come first.
+ON_SERVERS := $(addprefix tests/,admin alerts api facewatch flows ledger recognition)
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 # pip keeps no cache outside .venv, and wheels alone are installed: no compiler is needed.
@@ -35,8 +36,14 @@ run: runtime  ## Set up what is missing, then serve: web, workers and sweeper un
 demo: runtime  ## The same on demonstration photos, and show an alert happening
 	@exec $(PY) manage.py demo
 
-test: development peer photos  ## Run the tests with coverage by branch
-	$(PY) -m pytest $(if $(ARGS),$(ARGS),$(PARALLEL) --cov --cov-report=term-missing:skip-covered)
+# Once on SQLite, all of them; once more on PostgreSQL and Redis, which the tests start themselves, those of the database.
+test: development peer photos  ## Run the tests, with coverage by branch: make test ARGS="tests/engine -x" ON=servers
+ifdef ARGS
+	TESTS_ON=$(ON) $(PY) -m pytest $(ARGS)
+else
+	TESTS_ON=servers $(PY) -m pytest $(PARALLEL) --quiet $(ON_SERVERS)
+	$(PY) -m pytest $(PARALLEL) --cov --cov-report=term-missing:skip-covered
+endif
 
 lint: development  ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check .

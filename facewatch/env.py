@@ -70,6 +70,12 @@ VARIABLES: tuple[Variable, ...] = (
         help="Seconds between two sweeps, which wake what was forgotten, of `manage.py serve`.",
     ),
     Variable(
+        name="FACEWATCH_ACCEL",
+        default="none: the web server sends pictures itself",
+        help="Internal location of the nginx in front, as /media-internal/, from which it sends the pictures that are"
+        " allowed (X-Accel-Redirect); its group must be able to read them. See deploy/nginx.conf.",
+    ),
+    Variable(
         name="FACEWATCH_TARGET_WAIT",
         default="10",
         help="Seconds that work should wait for a worker, on average: from it `GET queue/` tells how many are needed.",

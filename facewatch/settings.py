@@ -126,6 +126,8 @@ DATABASES["default"]["OPTIONS"] = _options | DATABASES["default"].get("OPTIONS",
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MEDIA_ROOT = DATA_DIR / "media"
+#: Where the proxy takes the pictures from that a view allows; empty: the view sends them itself.
+ACCEL = env.str("FACEWATCH_ACCEL", default="")
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]

@@ -4,6 +4,7 @@ import os
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage
 from django.utils.deconstruct import deconstructible
@@ -20,16 +21,23 @@ class DurableStorage(FileSystemStorage):
 
     def __init__(self) -> None:
         super().__init__(
-            allow_overwrite=True, file_permissions_mode=0o600, directory_permissions_mode=0o700
+            allow_overwrite=True,
+            file_permissions_mode=self._mode(0o640),
+            directory_permissions_mode=self._mode(0o750),
         )
+
+    @staticmethod
+    def _mode(mode: int) -> int:
+        """Return the rights of what is stored: the group has some only if a proxy reads it."""
+        return mode if settings.ACCEL else mode & 0o700
 
     def _save(self, name: str, content: "File[Any]") -> str:
         path = self.path(name)
         folder = os.path.dirname(path)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        os.makedirs(folder, mode=self._mode(0o750), exist_ok=True)
         draft = os.path.join(folder, f".{uuid.uuid4().hex}.part")
         try:
-            with open(draft, "xb", opener=_private) as file:
+            with open(draft, "xb", opener=self._opened) as file:
                 file.writelines(content.chunks())
                 file.flush()
                 os.fsync(file.fileno())
@@ -43,12 +51,11 @@ class DurableStorage(FileSystemStorage):
         _sync_folder(folder)
         return name
 
+    def _opened(self, path: str, flags: int) -> int:
+        return os.open(path, flags, self._mode(0o640))
+
     def url(self, name: str | None) -> str:
         raise ValueError("Photos have no public address; link to the view that checks permission.")
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _sync_folder(folder: str) -> None:

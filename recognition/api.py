@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db.models import QuerySet
-from django.http import FileResponse
+from django.http import FileResponse, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
@@ -117,8 +119,19 @@ def idempotency_key(request: Request) -> str:
     return key
 
 
-def pixels(name: str, *, content_type: str, shown_as: str) -> FileResponse:
-    """Return a stored picture. Raises NotReady if it is not there (yet)."""
+def pixels(name: str, *, content_type: str, shown_as: str) -> HttpResponseBase:
+    """Return a stored picture, or have the proxy send it. Raises NotReady if it is not there (yet)."""
+    if settings.ACCEL:
+        if not default_storage.exists(name):
+            raise NotReady
+        told = {"X-Accel-Redirect": f"{settings.ACCEL}{name}"}
+        named = {
+            "Content-Disposition": content_disposition_header(
+                as_attachment=False, filename=shown_as
+            )
+            or "inline"
+        }
+        return HttpResponse(content_type=content_type, headers=PIXEL_HEADERS | named | told)
     try:
         file = default_storage.open(name)
     except FileNotFoundError as error:
@@ -251,7 +264,7 @@ class PhotoViewSet(
         extensions={"x-problems": {404: "not_found, not_ready"}},
     )
     @action(detail=True)
-    def image(self, request: Request, pk: object = None) -> FileResponse:
+    def image(self, request: Request, pk: object = None) -> HttpResponseBase:
         """Show the picture: upright, without metadata; or a small one. Boxes are pixels of width × height."""
         photo = self.get_object()
         small = request.query_params.get("size") == "thumbnail"
@@ -278,7 +291,7 @@ class FaceViewSet(viewsets.GenericViewSet[Face]):
         extensions={"x-problems": {404: "not_found, not_ready"}},
     )
     @action(detail=True)
-    def chip(self, request: Request, pk: object = None) -> FileResponse:
+    def chip(self, request: Request, pk: object = None) -> HttpResponseBase:
         """Show the face, cut out upright with a margin."""
         face = get_object_or_404(access.visible_faces(request.user), pk=pk)
         return pixels(face.chip_name, content_type="image/png", shown_as=f"{face.pk}.png")

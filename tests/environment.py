@@ -9,7 +9,7 @@ from tests import servers
 _folder = tempfile.TemporaryDirectory(prefix="facewatch-tests-", ignore_cleanup_errors=True)
 
 for _name in [name for name in os.environ if name.startswith("FACEWATCH_")]:
-    if _name != "FACEWATCH_REQUIRE_BROWSER":
+    if not _name.startswith("FACEWATCH_REQUIRE_"):
         del os.environ[_name]
 for _name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"):
     os.environ.pop(_name, None)

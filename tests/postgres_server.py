@@ -64,15 +64,8 @@ class PostgresServer:
             self._install()
         settings = SETTINGS | {"port": str(self.port)} | self._options
         arguments = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        self._process = subprocess.Popen(
-            [self._programs / "postgres", "-D", self._folder / "data", *arguments],
-            cwd=self._folder,
-            stdout=subprocess.DEVNULL,
-            stderr=(self._folder / "log").open("ab"),
-            # It ends with the tests, whatever ends them; no thread runs yet that could hold a lock.
-            preexec_fn=lambda: die_with_parent(signal.SIGQUIT),  # noqa: PLW1509
-            **self._identity(),
-        )
+        with (self._folder / "log").open("ab") as log:
+            self._process = self._run(arguments, log=log)
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -83,6 +76,17 @@ class PostgresServer:
                 time.sleep(0.02)
             else:
                 return self
+
+    def _run(self, arguments: list[str], *, log: Any) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [self._programs / "postgres", "-D", self._folder / "data", *arguments],
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            # It ends with the tests, whatever ends them; no thread runs yet that could hold a lock.
+            preexec_fn=lambda: die_with_parent(signal.SIGQUIT),  # noqa: PLW1509
+            **self._identity(),
+        )
 
     def create(self, *, like: str = "template1") -> str:
         """Make a database that is the copy of another; return its URL."""

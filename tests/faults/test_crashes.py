@@ -7,17 +7,17 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import servers
 from tests.installation import ROOT
 from tests.mailbox import Mailbox
 from tests.receiver import Receiver, receiving
-from tests.redis_server import RedisServer
 
 #: Each crash point of the code, by the file that has it.
 LABELS = {
@@ -26,7 +26,7 @@ LABELS = {
     for path in sorted((ROOT / package).rglob("*.py"))
     for label in re.findall(r'crashpoints\.reach\("([^"]+)"\)', path.read_text())
 }
-#: Each on SqliteHuey; on Redis as well where a wake-up is sent, or taken, about then.
+#: Each on SQLite; on PostgreSQL and Redis as well where a row and its wake-up, or its file, go together.
 NEAR_THE_QUEUE = ("photo:", "lease:", "sweep:")
 CASES = [("embedded", label) for label in LABELS] + [
     ("networked", label) for label in LABELS if label.startswith(NEAR_THE_QUEUE)
@@ -42,7 +42,12 @@ class Actor:
     """The process that lives through crashes; see `tests.faults.actor`."""
 
     def __init__(
-        self, data_dir: Path, *, mailbox: Mailbox, receiver: Receiver, redis_url: str
+        self,
+        data_dir: Path,
+        *,
+        mailbox: Mailbox,
+        receiver: Receiver,
+        engines: Mapping[str, str],
     ) -> None:
         environment = {
             name: value
@@ -56,8 +61,9 @@ class Actor:
             "FACEWATCH_WEBHOOK_NETWORKS": "127.0.0.1/32",
             "HOOK_URL": receiver.url,
         }
-        if redis_url:
-            environment["REDIS_URL"] = redis_url
+        for name in ("DATABASE_URL", "REDIS_URL"):
+            environment.pop(name, None)
+        environment |= engines
         self._mailbox, self._receiver = mailbox, receiver
         self._turn = 0
         self._told: set[tuple[str, str]] = set()
@@ -126,11 +132,11 @@ class Actor:
 
 
 @contextmanager
-def acting(folder: Path, *, redis_url: str = "") -> Iterator[Actor]:
-    """One at work."""
+def acting(folder: Path, *, engines: Mapping[str, str]) -> Iterator[Actor]:
+    """One at work on the engines that these variables name."""
     mailbox = Mailbox().start()
     with receiving() as receiver:
-        actor = Actor(folder / "data", mailbox=mailbox, receiver=receiver, redis_url=redis_url)
+        actor = Actor(folder / "data", mailbox=mailbox, receiver=receiver, engines=engines)
         yield actor
         actor.stop()
     mailbox.stop()
@@ -138,16 +144,16 @@ def acting(folder: Path, *, redis_url: str = "") -> Iterator[Actor]:
 
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory: pytest.TempPathFactory, photos_folder: Path) -> Iterator[Actor]:
-    """On SqliteHuey."""
-    with acting(tmp_path_factory.mktemp("embedded")) as actor:
+    """On SQLite and SqliteHuey."""
+    with acting(tmp_path_factory.mktemp("embedded"), engines={}) as actor:
         yield actor
 
 
 @pytest.fixture(scope="module")
 def networked(tmp_path_factory: pytest.TempPathFactory, photos_folder: Path) -> Iterator[Actor]:
-    """On a Redis of its own."""
+    """On PostgreSQL and Redis."""
     folder = tmp_path_factory.mktemp("networked")
-    with RedisServer() as redis, acting(folder, redis_url=redis.url) as actor:
+    with acting(folder, engines=servers.environment()) as actor:
         yield actor
 
 

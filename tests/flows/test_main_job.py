@@ -113,7 +113,7 @@ def test_a_search_is_answered_at_once(
 def test_the_queue_shows_the_worker(installation: Installation, token: str) -> None:
     queue = installation.get("/api/v1/queue/", token=token).json()
     assert set(queue) == {
-        *("stages", "failed", "done_per_minute", "eta_seconds", "workers", "paused")
+        *("stages", "failed", "done_per_minute", "eta_seconds", "workers", "capacity", "paused")
     }
     assert set(queue["stages"]) == {"uploaded", "detected"}
     assert len(queue["workers"]) == 1

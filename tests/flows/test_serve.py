@@ -173,7 +173,7 @@ def test_workers_without_models_are_tried_again_ever_more_rarely_while_the_rest_
 def test_it_can_be_called_from_any_folder(own: Installation, tmp_path: Path) -> None:
     own.environment["FACEWATCH_DATA_DIR"] = "here"
     own.launch(folder=tmp_path).wait_until_ready()
-    assert (tmp_path / "here" / "facewatch.sqlite3").exists()
+    assert (tmp_path / "here" / "secret_key").exists()
     assert own.stop() == 0
 
 
