@@ -1,7 +1,8 @@
 """Whether a further photo is taken in, and where it stands among those that wait.
 
 Three counts of unfinished photos decide. At 100,000 of them one takes 4 ms on SQLite, whatever is stored besides, and
-at a few hundred 0.1 ms.
+at a few hundred 0.1 ms. On PostgreSQL uploads that are counted at the same moment do not see each other, so that a
+limit may be passed by as many as are under way at once: to keep it exact, all of them would wait for each other.
 """
 
 from typing import Any
