@@ -24,8 +24,8 @@ from recognition.models import KnownFace, Person, Photo
 
 logger = logging.getLogger(__name__)
 
-#: What stands for the canary in lists of people, of watch-lists and of sources.
-NAME, SOURCE = "Facewatch canary", CANARY_SOURCE
+#: What stands for the canary in lists of people and of watch-lists.
+NAME = "Facewatch canary"
 #: Seconds until it is tried again to tell that one is late.
 REPORT_AGAIN_SECONDS = 600
 #: Days for which it is kept how they fared.
@@ -76,9 +76,9 @@ def _take_in(run: CanaryRun, *, person: Person) -> None:
             run.photo, run.step = _store(seed=run.pk), ""
         else:
             # Recognised before its face is known, it would be a stranger.
-            enrolment = _store(seed=0, person=person)
-            photos.retry_photo(enrolment)
             run.step = _("its face is not known yet")
+            if not waiting():
+                photos.retry_photo(_store(seed=0, person=person))
     except (Refused, OSError) as error:
         run.step = str(error)[:100]
     CanaryRun.objects.filter(pk=run.pk, photo=None).update(photo=run.photo, step=run.step)
@@ -86,7 +86,7 @@ def _take_in(run: CanaryRun, *, person: Person) -> None:
 
 def waiting() -> list[Photo]:
     """Return the photos that a run waits for: its own, or that to know it by."""
-    return list(Photo.objects.filter(source=SOURCE, owner=None, stage__in=Photo.OPEN_STAGES))
+    return list(Photo.objects.filter(source=CANARY_SOURCE, owner=None, stage__in=Photo.OPEN_STAGES))
 
 
 def follow(run: CanaryRun) -> bool:
@@ -193,7 +193,7 @@ def _person() -> Person:
             is_canary=True,
             defaults={
                 "name": NAME,
-                "only_sources": [SOURCE],
+                "only_sources": [CANARY_SOURCE],
                 "cooldown_seconds": 0,
                 "ambiguity_margin": 0,
             },
@@ -204,12 +204,12 @@ def _person() -> Person:
             person = Person.objects.create(name=NAME, notes=notes)
             watchlist.people.add(person)
         Subscription.objects.get_or_create(
-            watchlist=watchlist, channel=Subscription.Channel.SINK, target=SOURCE
+            watchlist=watchlist, channel=Subscription.Channel.SINK, target=CANARY_SOURCE
         )
     return person
 
 
 def _store(*, seed: int, person: Person | None = None) -> Photo:
     content = ContentFile(canary_picture.draw(seed), name="canary.jpg")
-    origin = photos.Origin(source=SOURCE)
+    origin = photos.Origin(source=CANARY_SOURCE)
     return photos.store_photo(content, owner=None, person=person, origin=origin).photo

@@ -45,11 +45,11 @@ def take(
     with transaction.atomic():
         # The list's row lock lets two photos of one person, recognised at once, see each other's alert.
         WatchList.objects.select_for_update().get(pk=watchlist.pk)
-        if Appearance.objects.filter(
-            _about(seen.person), watchlist=watchlist, face=seen.face
-        ).exists():
+        about = _about(seen.person)
+        if Appearance.objects.filter(about, watchlist=watchlist, face=seen.face).exists():
             return []
-        found = _find(watchlist, seen, among=Alert.objects.all() if alike is None else alike)
+        among = Alert.objects.all() if alike is None else alike
+        found = _find(watchlist, seen, among=among.filter(about))
         if found is None:
             return _raise(watchlist, seen)
         return _join(found, seen)
@@ -82,12 +82,11 @@ def _end(alert: Alert, *, joined_at: datetime, now: datetime) -> list[Delivery]:
 
 
 def _find(watchlist: WatchList, seen: Seen, *, among: "QuerySet[Alert]") -> Alert | None:
-    """Return the alert within whose cooldown the face was seen, at its source or in nearly the same picture."""
+    """Return the alert, among those about the same person, within whose cooldown the face was seen at its source."""
     if not watchlist.cooldown_seconds:
         return None
     cooldown = timedelta(seconds=watchlist.cooldown_seconds)
     near = among.filter(
-        _about(seen.person),
         watchlist=watchlist,
         first_seen_at__lte=seen.seen_at + cooldown,
         last_seen_at__gte=seen.seen_at - cooldown,
@@ -180,8 +179,4 @@ def _appear(alert: Alert, seen: Seen) -> None:
 
 def _about(person: Person | None) -> Q:
     """Return what holds of the rows about a person, also as one who was merged into them; or about nobody known."""
-    if person is None:
-        return Q(person=None)
-    # By their ids: joined to the table of people, no index of what is asked would be used.
-    merged = Person.objects.filter(merged_into=person).values_list("pk", flat=True)
-    return Q(person__in=[person.pk, *merged])
+    return Q(person__in=person.ids()) if person else Q(person=None)

@@ -41,8 +41,28 @@ class WatchListSerializer(serializers.ModelSerializer[WatchList]):
         return watch.threshold_of(watchlist, engine=settings.ENGINE)
 
 
-class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
+class MaskedTarget(serializers.ModelSerializer[Any]):
+    """Tells what is secret in a target to those alone who may change the row."""
+
+    #: The field that holds it, and who may see it.
+    masked, may_see = "target", ""
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Return the fields."""
+        shown = super().to_representation(instance)
+        shown[self.masked] = targets.show(
+            instance.channel,
+            shown[self.masked],
+            to=self.context["request"].user,
+            permission=self.may_see,
+        )
+        return shown
+
+
+class SubscriptionSerializer(MaskedTarget):
     """Someone who hears of a list's alerts, at once or in batches."""
+
+    may_see = "alerts.change_subscription"
 
     class Meta:
         model = Subscription
@@ -76,17 +96,6 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
         except ValidationError as error:
             raise serializers.ValidationError(error.message_dict) from error
         return attrs
-
-    def to_representation(self, instance: Subscription) -> dict[str, Any]:
-        """Return the fields; what is secret in a target is told to those alone who may change it."""
-        shown = super().to_representation(instance)
-        shown["target"] = targets.show(
-            instance.channel,
-            instance.target,
-            to=self.context["request"].user,
-            permission="alerts.change_subscription",
-        )
-        return shown
 
 
 class SecretSerializer(serializers.Serializer[Any]):
@@ -167,7 +176,7 @@ class FailureSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField(source="error_detail")
 
 
-class OutgoingSerializer(serializers.ModelSerializer[Any]):
+class OutgoingSerializer(MaskedTarget):
     """What deliveries and digests have in common."""
 
     error = serializers.SerializerMethodField()
@@ -213,6 +222,8 @@ PROGRESS = (
 class DeliverySerializer(OutgoingSerializer):
     """That one target hears of one alert."""
 
+    may_see = "alerts.change_delivery"
+
     class Meta:
         model = Delivery
         fields = [
@@ -221,20 +232,11 @@ class DeliverySerializer(OutgoingSerializer):
         ]
         read_only_fields = fields
 
-    def to_representation(self, instance: Delivery) -> dict[str, Any]:
-        """Return the fields; what is secret in a target is told to those alone who may send again."""
-        shown = super().to_representation(instance)
-        shown["target"] = targets.show(
-            instance.channel,
-            instance.target,
-            to=self.context["request"].user,
-            permission="alerts.change_delivery",
-        )
-        return shown
-
 
 class DigestSerializer(OutgoingSerializer):
     """One mail to one recipient about the alerts of one window."""
+
+    masked, may_see = "recipient", "alerts.change_digest"
 
     class Meta:
         model = Digest
@@ -243,14 +245,3 @@ class DigestSerializer(OutgoingSerializer):
             *PROGRESS,
         ]
         read_only_fields = fields
-
-    def to_representation(self, instance: Digest) -> dict[str, Any]:
-        """Return the fields; what is secret in a recipient is told to those alone who may send again."""
-        shown = super().to_representation(instance)
-        shown["recipient"] = targets.show(
-            instance.channel,
-            instance.recipient,
-            to=self.context["request"].user,
-            permission="alerts.change_digest",
-        )
-        return shown

@@ -75,8 +75,7 @@ def _nearest(photo: Photo) -> list[Sighting]:
 
 def _lists_of(person: Person) -> list[WatchList]:
     """Return the active lists that name the person, or someone who was merged into them."""
-    merged = Person.objects.filter(merged_into=person).values_list("pk", flat=True)
-    naming = WatchList.people.through.objects.filter(person__in=[person.pk, *merged])
+    naming = WatchList.people.through.objects.filter(person__in=person.ids())
     return list(WatchList.objects.filter(pk__in=naming.values("watchlist"), is_active=True))
 
 

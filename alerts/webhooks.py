@@ -29,9 +29,7 @@ def rotate(subscription: Subscription) -> str:
 
 def end_gone(*, channel: str, target: str) -> None:
     """End the subscriptions of a target that says it is no more."""
-    Subscription.objects.filter(channel=channel, target=target, is_active=True).update(
-        is_active=False, ended_because=_("The target answered that it is gone (410).")
-    )
+    _end(channel, target, because=_("The target answered that it is gone (410)."))
 
 
 def end_dead(*, channel: str, target: str, since: datetime) -> None:
@@ -40,6 +38,10 @@ def end_dead(*, channel: str, target: str, since: datetime) -> None:
         return
     told = Delivery.objects.filter(channel=channel, target=target, stage=Delivery.Stage.SENT)
     if not told.filter(finished_at__gte=since).exists():
-        Subscription.objects.filter(channel=channel, target=target, is_active=True).update(
-            is_active=False, ended_because=_("The target took nothing for days.")
-        )
+        _end(channel, target, because=_("The target took nothing for days."))
+
+
+def _end(channel: str, target: str, *, because: str) -> None:
+    Subscription.objects.filter(channel=channel, target=target, is_active=True).update(
+        is_active=False, ended_because=because
+    )

@@ -128,7 +128,7 @@ class Studio:
         page = "".join(str(part.get_content()) for part in mail.walk() if _is_html(part))
         for part in mail.walk():
             if name := part["Content-ID"]:
-                pixels = b64encode(part.get_payload(decode=True)).decode()  # type: ignore[arg-type]
+                pixels = b64encode(part.get_content()).decode()
                 address = f"data:{part.get_content_type()};base64,{pixels}"
                 page = page.replace(f"cid:{str(name).strip('<>')}", address)
         return page

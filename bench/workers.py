@@ -34,8 +34,8 @@ SPIKE_AT, SPIKE_SECONDS = 15 * 3600.0, 900.0
 DAY = 86_400.0
 SCALE_SECONDS, START_SECONDS, IDLE_SECONDS = 30.0, 60.0, 300.0
 FEWEST, MOST = 1, 200
-#: Seconds over which rates are measured, and times the wanted wait in which a backlog is to go: `ledger.capacity`'s.
-RATE_SECONDS, DRAIN = 300.0, 10
+#: Seconds over which rates are measured: `ledger.capacity`'s.
+RATE_SECONDS = 300.0
 
 Numbers = npt.NDArray[np.float64]
 
@@ -152,12 +152,7 @@ def drop(moments: deque[float], *, before: float) -> None:
 
 def scaler(*, service: float, wait: float) -> Callable[[float, int], int]:
     """Return what `ledger.capacity` says, of measured arrivals and a backlog."""
-
-    def wanted(rate: float, backlog: int) -> int:
-        held = erlang.servers_for(rate, service, wait=wait)
-        return max(held, math.ceil(rate * service + backlog * service / (DRAIN * wait)))
-
-    return wanted
+    return lambda rate, backlog: erlang.servers_needed(rate, service, wait=wait, backlog=backlog)
 
 
 def compare(*, service: float) -> tuple[Table, int]:

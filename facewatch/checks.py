@@ -6,7 +6,8 @@ Those that ask a server run with `manage.py check --deploy`.
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 (Django's name)
+from django.core import checks
+from django.core.checks import CheckMessage, register
 from redis.exceptions import RedisError
 
 from ledger import queues
@@ -21,7 +22,7 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if settings.DATABASES["default"]["ENGINE"] not in DATABASES:
         found.append(
-            Error(
+            checks.Error(
                 f"DATABASE_URL names {settings.DATABASES['default']['ENGINE'] or 'no database'}.",
                 hint="Set it to postgres://user:password@host:5432/name, or leave it out for SQLite.",
                 id="facewatch.E001",
@@ -30,7 +31,7 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
     scheme, separator, _rest = settings.REDIS_URL.partition("://")
     if settings.REDIS_URL and not (separator and scheme in BROKERS):
         found.append(
-            Error(
+            checks.Error(
                 "REDIS_URL is no address of a Redis.",
                 hint="Set it to redis://host:6379/0, or leave it out for a queue in the data folder.",
                 id="facewatch.E002",
@@ -45,7 +46,7 @@ def check_together(**_: Any) -> list[CheckMessage]:
     if not settings.REDIS_URL or settings.DATABASES["default"]["ENGINE"] != DATABASES[0]:
         return []
     return [
-        Warning(
+        checks.Warning(
             "The queue is in Redis, but the database is a SQLite file: only one machine can use that.",
             hint="For workers on several machines set DATABASE_URL to a PostgreSQL; for one, leave REDIS_URL out.",
             id="facewatch.W001",
@@ -63,7 +64,7 @@ def check_redis(**_: Any) -> list[CheckMessage]:
         is_kept = queues.is_kept()
     except RedisError as error:
         return [
-            Warning(
+            checks.Warning(
                 f"The Redis of REDIS_URL does not answer ({type(error).__name__}).",
                 hint="Start it, or correct the address. Until then the sweep wakes what waits.",
                 id="facewatch.W002",
@@ -72,11 +73,13 @@ def check_redis(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if advice:
         found.append(
-            Warning(advice, hint="CONFIG SET maxmemory-policy noeviction", id="facewatch.W003")
+            checks.Warning(
+                advice, hint="CONFIG SET maxmemory-policy noeviction", id="facewatch.W003"
+            )
         )
     if not is_kept:
         found.append(
-            Warning(
+            checks.Warning(
                 "The Redis keeps no append-only file: a crash of it costs the wake-ups in it, until the next sweep.",
                 hint="Set appendonly yes in its configuration.",
                 id="facewatch.W004",

@@ -1,7 +1,6 @@
 """Whether there are workers enough: what comes in, how long it takes, and how many would hold the wanted wait."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,12 +9,10 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from ledger import erlang, kinds, queues, workers
-from ledger.models import Served, Work
+from ledger.models import Served
 
 #: Seconds over which rates are measured.
 RATE_SECONDS = 300
-#: Times the wanted wait in which what has piled up is to be done.
-DRAIN = 10
 #: Days for which it is kept how busy workers were.
 KEEP_DAYS = 7
 
@@ -67,16 +64,17 @@ def _measure(queue: str, *, busy: float, count: int) -> Capacity:
     models = list(dict.fromkeys(kind.model for kind in of_queue))
     done = sum(kinds.finished_since(model, seconds=RATE_SECONDS) for model in models)
     backlog = sum(kind.ready().count() + kind.held().count() for kind in of_queue)
-    arrivals = _came(models) / RATE_SECONDS
+    came = sum(kinds.created_since(model, seconds=RATE_SECONDS) for model in models)
+    arrivals = came / RATE_SECONDS
     service = busy / done if done and busy else None
     wait = empty = needed = None
     if service is not None:
         wait = erlang.mean_wait(arrivals, service, count) if count else math.inf
         spare = count - arrivals * service
         empty = backlog * service / spare if spare > 0 else math.inf
-        held = erlang.servers_for(arrivals, service, wait=settings.TARGET_WAIT)
-        drained = arrivals * service + backlog * service / (DRAIN * settings.TARGET_WAIT)
-        needed = max(held, math.ceil(drained))
+        needed = erlang.servers_needed(
+            arrivals, service, wait=settings.TARGET_WAIT, backlog=backlog
+        )
     return Capacity(
         queue=queue,
         backlog=backlog,
@@ -88,12 +86,6 @@ def _measure(queue: str, *, busy: float, count: int) -> Capacity:
         empty_seconds=0.0 if not backlog else _finite(empty),
         workers_needed=needed,
     )
-
-
-def _came(models: Iterable[type[Work]]) -> int:
-    now = timezone.now()
-    window = (now - timedelta(seconds=RATE_SECONDS), now)
-    return sum(model._default_manager.filter(created_at__range=window).count() for model in models)
 
 
 def _finite(seconds: float | None) -> float | None:

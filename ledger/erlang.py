@@ -7,6 +7,9 @@ D. Gross, C. M. Harris, Fundamentals of Queueing Theory, section 2.3 (M/M/c).
 
 import math
 
+#: Times the wanted wait in which what has piled up is to be done.
+DRAIN = 10
+
 
 def chance_to_wait(load: float, servers: int) -> float:
     """Return the share of arrivals that find every server busy (Erlang C); 1 where they cannot keep up.
@@ -41,3 +44,9 @@ def servers_for(arrivals: float, service: float, *, wait: float) -> int:
     while mean_wait(arrivals, service, servers) > wait:
         servers += 1
     return servers
+
+
+def servers_needed(arrivals: float, service: float, *, wait: float, backlog: int) -> int:
+    """Return the fewest servers that hold a mean wait, and have done what has piled up within DRAIN times that."""
+    drained = arrivals * service + backlog * service / (DRAIN * wait)
+    return max(servers_for(arrivals, service, wait=wait), math.ceil(drained))

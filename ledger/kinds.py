@@ -81,9 +81,17 @@ def register(*, model: type[Work], stage: str, task: TaskWrapper, name: Any) -> 
 
 def finished_since(model: type[Work], *, seconds: int) -> int:
     """Return how many rows of a model reached a final stage within the last seconds."""
+    return model._default_manager.filter(finished_at__range=_last(seconds)).count()
+
+
+def created_since(model: type[Work], *, seconds: int) -> int:
+    """Return how many rows of a model came in within the last seconds."""
+    return model._default_manager.filter(created_at__range=_last(seconds)).count()
+
+
+def _last(seconds: int) -> tuple[datetime, datetime]:
     now = timezone.now()
-    window = (now - timedelta(seconds=seconds), now)
-    return model._default_manager.filter(finished_at__range=window).count()
+    return now - timedelta(seconds=seconds), now
 
 
 def age_seconds(moment: datetime) -> float:

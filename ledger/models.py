@@ -65,7 +65,6 @@ class Served(models.Model):
 
     queue = models.CharField(max_length=20)
     starts_at = models.DateTimeField()
-    count = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0)
 
     class Meta:

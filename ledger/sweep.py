@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 #: Code of a row whose worker vanished at each of its attempts.
 WORKER_DIED = "worker_died"
-#: Most wake-ups that one sweep sends, so that it ends in time for the next.
+#: Most wake-ups that one sweep sends to one queue, so that it ends in time for the next.
 MOST_WAKE_UPS = 5000
 
 

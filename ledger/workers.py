@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,9 +35,8 @@ class Heartbeat:
         self.doing = ""
         self.doing_since: datetime | None = None
         self._begun = 0.0
-        #: Tasks and seconds by queue since the last report.
+        #: Seconds by queue since the last report.
         self._busy: dict[str, float] = defaultdict(float)
-        self._served: Counter[str] = Counter()
         self._engine = engine
         self._started_at = timezone.now()
         self._stop = threading.Event()
@@ -63,7 +62,6 @@ class Heartbeat:
         """Say that it is idle, and which queue had it busy until now."""
         self.doing, self.doing_since = "", None
         self._busy[queue] += time.monotonic() - self._begun
-        self._served[queue] += 1
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):
@@ -76,13 +74,10 @@ class Heartbeat:
 
     def _report(self) -> None:
         busy, self._busy = self._busy, defaultdict(float)
-        served, self._served = self._served, Counter()
         minute = timezone.now().replace(second=0, microsecond=0)
         for queue, seconds in busy.items():
             row, _made = Served.objects.get_or_create(queue=queue, starts_at=minute)
-            Served.objects.filter(pk=row.pk).update(
-                count=F("count") + served[queue], seconds=F("seconds") + seconds
-            )
+            Served.objects.filter(pk=row.pk).update(seconds=F("seconds") + seconds)
         Worker.objects.update_or_create(
             name=self.name,
             defaults={

@@ -41,10 +41,10 @@ def hold_revision() -> int:
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("Outside a transaction nothing is held.")
     # On SQLite a transaction that writes is alone anyway.
-    lock = "FOR SHARE" if connection.features.has_select_for_update else ""
-    table = connection.ops.quote_name(GalleryState._meta.db_table)
+    if not connection.features.has_select_for_update:
+        return revision()
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT revision FROM {table} WHERE id = 1 {lock}")  # noqa: S608 (a name of ours)
+        cursor.execute("SELECT revision FROM recognition_gallerystate WHERE id = 1 FOR SHARE")
         return int(cursor.fetchone()[0])
 
 

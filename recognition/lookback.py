@@ -21,9 +21,8 @@ from django.utils import timezone
 
 from ledger import crashpoints, leases
 from recognition import engine as engines
-from recognition import gallery, matching, sightings
+from recognition import gallery, matching, publishing, sightings
 from recognition.engine import Engine
-from recognition.events import photo_recognised
 from recognition.gallery import Gallery
 from recognition.models import Embedding, KnownFace, LookBack, Person, Photo, Sighting
 
@@ -210,9 +209,7 @@ def _match_anew(photo: Photo, *, person_id: uuid.UUID, engine: Engine, known: Ga
         if not found:
             return False
         vectors = np.array([row.vector for row in found], dtype=np.float32)
-        matches = matching.assign(
-            known.search(vectors, engine=engine), limit=engine.thresholds.candidate
-        )
+        matches = matching.match(vectors, engine=engine, known=known)
         faces = [row.face for row in found]
         sightings.replace(photo, sightings.build(photo, faces, matches))
     return Sighting.objects.filter(photo=photo, person=person_id, rank=1).exists()
@@ -224,10 +221,8 @@ def _announce(photo: Photo) -> None:
     One of which they have not heard yet, because a worker died before it told them, is no old one.
     """
     historic = photo.published_at is not None
-    answers = photo_recognised.send_robust(sender=Photo, photo_id=photo.pk, historic=historic)
-    for _, answer in answers:
-        if isinstance(answer, Exception):
-            raise NotAnnounced(f"{photo}") from answer
+    if not publishing.announce(photo.pk, historic=historic):
+        raise NotAnnounced(f"{photo}")
 
 
 def _advance(lease: leases.Lease[LookBack], *, to: int, chunk: Chunk, found: bool = False) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from recognition.gallery import PersonDistances
+from recognition.engine import Embeddings, Engine
+from recognition.gallery import Gallery, PersonDistances
 
 #: Candidates kept of a face.
 MOST_CANDIDATES = 5
@@ -30,6 +31,11 @@ class Match:
 def load() -> None:
     """Load SciPy's optimiser, which it does not do before it is asked: whoever matches nobody starts sooner."""
     _ = scipy.optimize
+
+
+def match(vectors: Embeddings, *, engine: Engine, known: Gallery) -> list[Match]:
+    """Return the candidates of each of these faces, (N, D), among all who are known now; see `assign`."""
+    return assign(known.search(vectors, engine=engine), limit=engine.thresholds.candidate)
 
 
 def assign(found: PersonDistances, *, limit: float) -> list[Match]:

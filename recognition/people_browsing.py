@@ -190,7 +190,7 @@ def enrolments(person: Person) -> list[Photo]:
 
 def sightings_of(user: Any, person: Person) -> "QuerySet[Sighting]":
     """Return when a person, or one merged into them, was seen."""
-    ids = [person.pk, *Person.objects.filter(merged_into=person).values_list("pk", flat=True)]
+    ids = person.ids()
     return sightings(user).filter(person__in=ids)
 
 

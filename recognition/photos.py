@@ -4,7 +4,7 @@ import hashlib
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, BinaryIO, cast
 
 from django.conf import settings
@@ -15,10 +15,9 @@ from django.utils import timezone
 
 from ledger import crashpoints, leases, turns
 from ledger.intake import DiskFull, Refused
-from recognition import admission, chips, gallery, lookback, matching, sightings
+from recognition import admission, chips, gallery, lookback, matching, publishing, sightings
 from recognition import engine as engines
-from recognition.engine import Detection, Embeddings, Engine, Picture
-from recognition.events import photo_recognised
+from recognition.engine import Detection, Engine, Picture
 from recognition.gallery import Gallery
 from recognition.models import Embedding, Face, KnownFace, LookBack, Person, Photo, Sighting
 
@@ -26,10 +25,6 @@ from recognition.models import Embedding, Face, KnownFace, LookBack, Person, Pho
 PICTURE_QUALITY, THUMBNAIL_QUALITY = 90, 80
 #: Longest side of the small picture, in pixels.
 THUMBNAIL_SIZE = 480
-#: Seconds after which the sweep takes a photo's publication in hand.
-PUBLISH_GRACE = 30
-#: Photos that one sweep publishes at the most.
-MOST_PUBLISHED = 500
 
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
@@ -162,7 +157,7 @@ def detect_faces(photo_id: uuid.UUID | str, *, engine: Engine) -> Photo | None:
         crashpoints.reach("photo: detected")
         if faces:
             return lease.row
-        publish(lease.row.pk)
+        publishing.publish(lease.row.pk)
     return None
 
 
@@ -185,42 +180,14 @@ def recognise_faces(photo_id: uuid.UUID | str, *, engine: Engine, known: Gallery
             _store_enrolment(lease, embeddings)
         else:
             revision = gallery.revision()
-            matches = _match(vectors, engine=engine, known=known)
+            matches = matching.match(vectors, engine=engine, known=known)
             with transaction.atomic():
                 if gallery.hold_revision() != revision:
                     # Who is enrolled from now on finds this photo by looking back; who was meanwhile, would not.
-                    matches = _match(vectors, engine=engine, known=known)
+                    matches = matching.match(vectors, engine=engine, known=known)
                 _store_sightings(lease, embeddings, matches=matches)
             crashpoints.reach("photo: recognised")
-            publish(lease.row.pk)
-
-
-def publish(photo_id: uuid.UUID | str) -> bool:
-    """Tell the listeners that a photo is done, once all of them have heard it; False if one failed.
-
-    A listener's error is logged by Django; the sweep publishes again.
-    """
-    answers = photo_recognised.send_robust(sender=Photo, photo_id=photo_id)
-    if any(isinstance(answer, Exception) for _, answer in answers):
-        return False
-    crashpoints.reach("photo: heard")
-    Photo.objects.filter(pk=photo_id).update(published_at=timezone.now())
-    return True
-
-
-def publish_the_unheard() -> int:
-    """Publish photos whose publisher died or met a failing listener; return how many were heard now."""
-    now = timezone.now()
-    # Finished in the future means that the clock was set back since.
-    just_now = (now - timedelta(seconds=PUBLISH_GRACE), now)
-    unheard = (
-        Photo.objects.filter(
-            stage=Photo.Stage.DONE, published_at=None, purpose=Photo.Purpose.UPLOAD
-        )
-        .exclude(finished_at__range=just_now)
-        .order_by("finished_at")
-    )
-    return sum(publish(pk) for pk in unheard.values_list("pk", flat=True)[:MOST_PUBLISHED])
+            publishing.publish(lease.row.pk)
 
 
 def delete_photos(photos: Iterable[Photo]) -> int:
@@ -372,10 +339,6 @@ def _embed(photo: Photo, *, engine: Engine) -> tuple[list[Face], engines.Embeddi
         detail = "No face was found. Use a photo that shows the face from the front, upright."
         raise leases.Unfit(detail, code="no_face")
     return [face for face, _ in found], engine.embed([engine.align(chip) for _, chip in found])
-
-
-def _match(vectors: Embeddings, *, engine: Engine, known: Gallery) -> list[matching.Match]:
-    return matching.assign(known.search(vectors, engine=engine), limit=engine.thresholds.candidate)
 
 
 def _store_sightings(

@@ -99,9 +99,7 @@ def _look(picture: engines.Picture, *, engine: Engine, known: Gallery) -> list[d
     detections = engine.detect(picture, detail=settings.DETAIL)
     chips = [engines.cut_chip(picture, detection) for detection in detections]
     vectors = engine.embed([engine.align(chip) for chip in chips])
-    matches = matching.assign(
-        known.search(vectors, engine=engine), limit=engine.thresholds.candidate
-    )
+    matches = matching.match(vectors, engine=engine, known=known)
     names = Person.objects.in_bulk({match.person_id for match in matches})
     return [
         {

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from ledger import exhibits, kinds
 from ledger.exhibits import Exhibit, Remedy
-from recognition import batches, checks, orphans, photos, searches, tasks
+from recognition import batches, checks, orphans, publishing, searches, tasks
 from recognition.models import Batch, LookBack, Photo, Search
 
 __all__ = ["checks"]
@@ -57,7 +57,7 @@ kinds.register(
     task=tasks.look_back,
     name=_lazy("Looking back"),
 )
-kinds.CHORES["photos published"] = photos.publish_the_unheard
+kinds.CHORES["photos published"] = publishing.publish_the_unheard
 kinds.CHORES["searches forgotten"] = searches.forget_the_unheard
 kinds.CHORES["archives forgotten"] = batches.forget_the_old
 kinds.CHORES["files removed"] = orphans.remove_orphans

@@ -34,9 +34,8 @@ SETTINGS = {
 class PostgresServer:
     """One server on a port of its own; started again it has the same port and its data."""
 
-    def __init__(self, **options: str) -> None:
+    def __init__(self) -> None:
         self.port = free_port()
-        self._options = options
         self._folder = Path(tempfile.mkdtemp(prefix="facewatch-postgres-"))
         # PostgreSQL refuses to run as root, and whoever runs it must be able to read it.
         self._owner = pwd.getpwnam("nobody") if os.getuid() == 0 else None
@@ -62,7 +61,7 @@ class PostgresServer:
         """Start the server, and make its data the first time; return once it answers."""
         if not (self._folder / "data").exists():
             self._install()
-        settings = SETTINGS | {"port": str(self.port)} | self._options
+        settings = SETTINGS | {"port": str(self.port)}
         arguments = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
             self._process = self._run(arguments, log=log)

@@ -36,7 +36,6 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('queue', models.CharField(max_length=20)),
                 ('starts_at', models.DateTimeField()),
-                ('count', models.PositiveIntegerField(default=0)),
                 ('seconds', models.FloatField(default=0)),
             ],
             options={

@@ -31,6 +31,10 @@ class Person(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def ids(self) -> list[uuid.UUID]:
+        """Return the person's id and those of who were merged into them: by these an index is used; one query."""
+        return [self.pk, *self.merged.values_list("pk", flat=True)]
+
 
 class Merge(models.Model):
     """That a person was made one with another, and what moved thereby, so that it can be undone."""

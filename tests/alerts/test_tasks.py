@@ -9,7 +9,7 @@ from alerts import tasks, watch
 from alerts.models import Delivery, Digest, WatchList
 from ledger import queues
 from ledger.sweep import sweep
-from recognition import photos
+from recognition import publishing
 from recognition.models import Photo
 from tests import make
 from tests.mailbox import Mailbox
@@ -34,7 +34,7 @@ def seen_with(mode: str) -> Photo:
 
 
 def test_a_recognised_photo_becomes_a_mail(mailbox: Mailbox) -> None:
-    assert photos.publish(seen_with("instant").pk)
+    assert publishing.publish(seen_with("instant").pk)
     assert run_queue() == 1
     assert mailbox.recipients == ["ops@example.org"]
     assert Delivery.objects.get().stage == "sent"
@@ -42,8 +42,8 @@ def test_a_recognised_photo_becomes_a_mail(mailbox: Mailbox) -> None:
 
 def test_a_photo_published_twice_is_mailed_once(mailbox: Mailbox) -> None:
     photo = seen_with("instant")
-    photos.publish(photo.pk)
-    photos.publish(photo.pk)
+    publishing.publish(photo.pk)
+    publishing.publish(photo.pk)
     run_queue()
     assert len(mailbox.mails) == 1
 
@@ -85,6 +85,6 @@ def test_the_sweep_wakes_a_digest_whose_wake_up_was_lost(mailbox: Mailbox) -> No
 def test_a_list_without_subscribers_wakes_nobody() -> None:
     person = make.person()
     make.watchlist(people=(person,))
-    photos.publish(make.sighting(person=person, face=make.face()).photo.pk)
+    publishing.publish(make.sighting(person=person, face=make.face()).photo.pk)
     assert WatchList.objects.get().alerts.count() == 1
     assert run_queue() == 0

@@ -56,12 +56,15 @@ class Site:
             folder / "data", FACEWATCH_BASE_URL=self.url, FACEWATCH_ACCEL="/media-internal/"
         )
         self._folder = folder
-        self._context = ssl._create_unverified_context()  # noqa: S323 (signed by itself, on loopback)
 
     def configure(self) -> list[str]:
         """Write the configuration, with ports and paths of the test's; return the command."""
-        request = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=x -keyout key.pem -out cert.pem"
+        request = (
+            "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=x"
+            " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem"
+        )
         subprocess.run(request.split(), cwd=self._folder, check=True, capture_output=True)
+        self._context = ssl.create_default_context(cafile=self._folder / "cert.pem")
         changes = {
             "127.0.0.1:8000": f"127.0.0.1:{self.installation.port}",
             "listen 80;": f"listen 127.0.0.1:{self.plain_port};",

@@ -4,8 +4,7 @@ import io
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from PIL import Image
 
 from tests.faults.poisoned import CRASHES, HANGS
 from tests.installation import ROOT, Installation
+from tests.patience import wait_until
 from tests.pictures import small_copy
 
 #: Seconds of a lease, at whose end a worker that hangs is ended.
@@ -69,13 +69,6 @@ def stages(site: Installation) -> dict[int, tuple[str, str]]:
 def count(site: Installation, condition: str) -> int:
     sql = f"SELECT count(*) FROM recognition_photo WHERE {condition}"  # noqa: S608 (the test's own)
     return int(site.query(sql)[0][0])
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
 
 
 def test_photos_that_hang_or_crash_their_workers_fail_and_hold_up_no_other(

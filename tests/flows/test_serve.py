@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -20,6 +20,7 @@ from demo import photos as demo_photos
 from ledger.serve import listens
 from recognition.engine import opencvsface, yunet
 from tests.installation import Installation, signal_all
+from tests.patience import wait_until
 
 pytestmark = pytest.mark.usefixtures("photos_folder")
 
@@ -30,13 +31,6 @@ def own(tmp_path: Path) -> Iterator[Installation]:
     running = Installation(tmp_path / "data")
     yield running
     signal_all(running.processes(), signal.SIGKILL)
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float = 40) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
 
 
 def named(installation: Installation, word: str) -> dict[int, str]:

@@ -3,8 +3,7 @@
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from demo import photos as demo_photos
 from tests.installation import ROOT, Installation
+from tests.patience import wait_until
 
 pytestmark = pytest.mark.usefixtures("photos_folder")
 
@@ -36,13 +36,6 @@ def worker(site: Installation, queues: str, *, until: ExitStack) -> None:
     )
     until.callback(process.wait, 60)
     until.callback(process.send_signal, signal.SIGTERM)
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
 
 
 def stages(site: Installation) -> list[str]:

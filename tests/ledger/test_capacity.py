@@ -29,7 +29,7 @@ def working(count: int, *, queues: str = "detect,recognise,deliver") -> None:
 
 def busy(queue: str, seconds: float) -> None:
     minute = timezone.now().replace(second=0, microsecond=0)
-    Served.objects.create(queue=queue, starts_at=minute, count=1, seconds=seconds)
+    Served.objects.create(queue=queue, starts_at=minute, seconds=seconds)
 
 
 def test_rates_are_those_of_the_last_minutes(settings: Settings) -> None:

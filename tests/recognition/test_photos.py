@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from demo import photos as demo_photos
 from ledger.intake import BacklogFull
 from recognition import engine as engines
-from recognition import people, photos
+from recognition import people, photos, publishing
 from recognition.engine import Engine
 from recognition.events import photo_recognised
 from recognition.gallery import Gallery
@@ -251,7 +251,7 @@ def test_an_enrolment_is_no_sighting_and_not_published(
     assert person.known_faces.count() == 2
     assert not Sighting.objects.exists()
     assert heard == []
-    assert photos.publish_the_unheard() == 0
+    assert publishing.publish_the_unheard() == 0
 
 
 def test_a_person_deleted_while_a_photo_is_in_work_is_left_out(
@@ -355,12 +355,12 @@ def test_a_listener_that_fails_hears_it_again_from_the_sweep(
     try:
         photo = make.recognised(make.upload("coffee.png"), engine=engine, known=known)
         assert photo.published_at is None
-        assert photos.publish_the_unheard() == 0
+        assert publishing.publish_the_unheard() == 0
         Photo.objects.update(
-            finished_at=timezone.now() - timedelta(seconds=photos.PUBLISH_GRACE + 1)
+            finished_at=timezone.now() - timedelta(seconds=publishing.PUBLISH_GRACE + 1)
         )
-        assert photos.publish_the_unheard() == 1
-        assert photos.publish_the_unheard() == 0
+        assert publishing.publish_the_unheard() == 1
+        assert publishing.publish_the_unheard() == 0
     finally:
         photo_recognised.disconnect(listen)
     assert answers == [photo.pk, photo.pk]
