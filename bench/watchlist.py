@@ -144,7 +144,7 @@ class Site:
         self, faces: Faces, enrolled: dict[int, list[int]], rules: Rules, *, threshold: float
     ) -> None:
         from alerts.models import Alert, WatchList
-        from recognition.gallery import Gallery
+        from recognition.gallery.exact import ExactGallery
         from recognition.models import Person, Photo
         from tests import make
 
@@ -152,7 +152,7 @@ class Site:
         self._faces = faces
         self._rules = rules
         self._engine = engines.load(ENGINE)
-        self._known = Gallery(engine=ENGINE, dimensions=self._engine.dimensions)
+        self._known = ExactGallery(self._engine)
         Photo.objects.all().delete()
         Person.objects.all().delete()
         WatchList.objects.all().delete()
@@ -206,10 +206,7 @@ class Site:
         from recognition import matching, sightings
 
         vectors = np.array([face.embedding.vector for face in faces], dtype=np.float32)
-        matches = matching.assign(
-            self._known.search(vectors, engine=self._engine),
-            limit=self._engine.thresholds.candidate,
-        )
+        matches = matching.match(vectors, engine=self._engine, known=self._known)
         with transaction.atomic():
             sightings.replace(photo, sightings.build(photo, faces, matches))
         watch.raise_alerts(photo.pk)

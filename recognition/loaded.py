@@ -8,6 +8,7 @@ from recognition import engine as engines
 from recognition import matching, reembedding
 from recognition.engine import Engine
 from recognition.gallery import Gallery
+from recognition.gallery.exact import ExactGallery
 
 
 def engine() -> Engine:
@@ -25,4 +26,4 @@ def start() -> None:
 @functools.cache
 def known() -> Gallery:
     """Return this process's gallery; every search refreshes it."""
-    return Gallery(engine=engine().name, dimensions=engine().dimensions)
+    return ExactGallery(engine(), folder=settings.DATA_DIR / "gallery")

@@ -35,7 +35,7 @@ def load() -> None:
 
 def match(vectors: Embeddings, *, engine: Engine, known: Gallery) -> list[Match]:
     """Return the candidates of each of these faces, (N, D), among all who are known now; see `assign`."""
-    return assign(known.search(vectors, engine=engine), limit=engine.thresholds.candidate)
+    return assign(known.search(vectors), limit=engine.thresholds.candidate)
 
 
 def assign(found: PersonDistances, *, limit: float) -> list[Match]:

@@ -17,7 +17,7 @@ from facewatch.roles import ensure_roles
 from ledger import queues
 from recognition import loaded
 from recognition.engine import Engine
-from recognition.gallery import Gallery
+from recognition.gallery.exact import ExactGallery
 from recognition.models import GalleryState
 
 pytest_plugins = ["tests.disk", "tests.installation"]
@@ -68,9 +68,9 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def known(engine: Engine) -> Gallery:
+def known(engine: Engine) -> ExactGallery:
     """A gallery that has read nothing yet, like a fresh worker's."""
-    return Gallery(engine=engine.name, dimensions=engine.dimensions)
+    return ExactGallery(engine)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from recognition import people, photos, reembedding
 from recognition.engine import Engine
-from recognition.gallery import Gallery
+from recognition.gallery.exact import ExactGallery
 from recognition.models import Embedding, KnownFace, Merge, Person, Photo, Sighting, Tombstone
 from tests import make
 
@@ -42,7 +42,7 @@ def test_nobody_is_merged_into_themselves_or_into_a_merged_one() -> None:
         people.merge(make.person("Bo Example"), into=again)
 
 
-def test_deleting_people_takes_all_that_came_of_them(known: Gallery) -> None:
+def test_deleting_people_takes_all_that_came_of_them(known: ExactGallery) -> None:
     ada, again, bo = make.person(), make.person("Ada E."), make.person("Bo Example")
     make.known_face(ada)
     make.known_face(bo)
@@ -67,7 +67,7 @@ def test_forgetting_a_face_takes_its_enrolment_and_leaves_a_tombstone() -> None:
 
 
 class TestEnrolFace:
-    def test_a_face_of_an_upload_makes_a_person_known(self, known: Gallery) -> None:
+    def test_a_face_of_an_upload_makes_a_person_known(self, known: ExactGallery) -> None:
         ada, face = make.person(), make.face()
         enrolled = people.enrol_face(face, person=ada)
         assert (enrolled.created, enrolled.known_face.person) == (True, ada)
@@ -119,7 +119,7 @@ class TestEnrolFace:
         assert Photo.objects.filter(pk=face.photo_id).exists()
         assert Tombstone.objects.filter(known_face_id=enrolled.known_face.pk).exists()
 
-    def test_deleting_the_person_keeps_the_upload(self, known: Gallery) -> None:
+    def test_deleting_the_person_keeps_the_upload(self, known: ExactGallery) -> None:
         ada, face = make.person(), make.face()
         people.enrol_face(face, person=ada)
         known.refresh()
@@ -128,7 +128,7 @@ class TestEnrolFace:
         known.refresh()
         assert len(known) == 0
 
-    def test_deleting_the_upload_takes_it_out_of_every_gallery(self, known: Gallery) -> None:
+    def test_deleting_the_upload_takes_it_out_of_every_gallery(self, known: ExactGallery) -> None:
         face = make.face()
         people.enrol_face(face, person=make.person())
         known.refresh()
@@ -139,13 +139,13 @@ class TestEnrolFace:
 
 @pytest.mark.usefixtures("photos_folder")
 class TestEnrolledFromUploads:
-    def test_the_next_photo_is_recognised_by_it(self, engine: Engine, known: Gallery) -> None:
+    def test_the_next_photo_is_recognised_by_it(self, engine: Engine, known: ExactGallery) -> None:
         first = make.recognised(make.upload("obama-2010.jpg"), engine=engine, known=known)
         obama = people.enrol_face(first.faces.get(), person=make.person()).known_face.person
         second = make.recognised(make.upload("obama-2012.jpg"), engine=engine, known=known)
         assert second.sightings.get().person == obama
 
-    def test_another_engine_describes_it_anew(self, engine: Engine, known: Gallery) -> None:
+    def test_another_engine_describes_it_anew(self, engine: Engine, known: ExactGallery) -> None:
         photo = make.recognised(make.upload("obama-2010.jpg"), engine=engine, known=known)
         face = photo.faces.get()
         people.enrol_face(face, person=make.person())
@@ -158,7 +158,7 @@ class TestEnrolledFromUploads:
 
     @pytest.mark.parametrize("days", [-3, 3])
     def test_a_sighting_says_when_the_photo_was_taken(
-        self, engine: Engine, known: Gallery, days: int
+        self, engine: Engine, known: ExactGallery, days: int
     ) -> None:
         first = make.recognised(make.upload("obama-2010.jpg"), engine=engine, known=known)
         people.enrol_face(first.faces.get(), person=make.person())
@@ -181,7 +181,7 @@ class TestUndoMerge:
         assert list(bo.known_faces.all()) == [moved]
 
     def test_every_gallery_answers_as_before_the_merge(
-        self, known: Gallery, engine: Engine
+        self, known: ExactGallery, engine: Engine
     ) -> None:
         random = np.random.default_rng(seed=5)
 
@@ -189,8 +189,8 @@ class TestUndoMerge:
             vector = random.normal(size=engine.dimensions).astype(np.float32)
             return np.asarray(vector / np.linalg.norm(vector))
 
-        def answers(gallery: Gallery) -> dict[Any, list[float]]:
-            found = gallery.search(probes, engine=engine)
+        def answers(gallery: ExactGallery) -> dict[Any, list[float]]:
+            found = gallery.search(probes)
             columns = zip(found.people, found.distances.T.tolist(), strict=True)
             return {person: column for person, column in columns if np.isfinite(column).all()}
 
@@ -206,7 +206,7 @@ class TestUndoMerge:
         for done in reversed(merges):
             states.pop()
             people.undo_merge(done)
-            fresh = Gallery(engine=engine.name, dimensions=engine.dimensions)
+            fresh = ExactGallery(engine)
             for gallery in (known, fresh):
                 now = answers(gallery)
                 assert now.keys() == states[-1].keys()

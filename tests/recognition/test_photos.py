@@ -19,7 +19,7 @@ from recognition import engine as engines
 from recognition import people, photos, publishing
 from recognition.engine import Engine
 from recognition.events import photo_recognised
-from recognition.gallery import Gallery
+from recognition.gallery.exact import ExactGallery
 from recognition.models import Embedding, Face, KnownFace, Person, Photo, Sighting
 from tests import make
 
@@ -145,7 +145,7 @@ def test_faces_are_found_with_chips_and_clean_pictures(engine: Engine) -> None:
         assert max(thumbnail.size) == photos.THUMBNAIL_SIZE
 
 
-def test_a_second_wake_up_does_nothing(engine: Engine, known: Gallery) -> None:
+def test_a_second_wake_up_does_nothing(engine: Engine, known: ExactGallery) -> None:
     photo = make.recognised(make.upload("hopper.jpg"), engine=engine, known=known)
     before = list(Face.objects.values())
     assert photos.detect_faces(photo.pk, engine=engine) is None
@@ -153,7 +153,7 @@ def test_a_second_wake_up_does_nothing(engine: Engine, known: Gallery) -> None:
     assert list(Face.objects.values()) == before
 
 
-def test_a_known_person_is_seen_and_others_are_not(engine: Engine, known: Gallery) -> None:
+def test_a_known_person_is_seen_and_others_are_not(engine: Engine, known: ExactGallery) -> None:
     person, other = make.person("Barack Obama"), make.person("Grace Hopper")
     make.recognised(make.upload("obama-2009.jpg", person=person), engine=engine, known=known)
     make.recognised(make.upload("hopper.jpg", person=other), engine=engine, known=known)
@@ -168,7 +168,9 @@ def test_a_known_person_is_seen_and_others_are_not(engine: Engine, known: Galler
     assert (stranger.stage, stranger.sightings.count()) == ("done", 0)
 
 
-def test_a_person_enrolled_now_is_found_in_the_next_photo(engine: Engine, known: Gallery) -> None:
+def test_a_person_enrolled_now_is_found_in_the_next_photo(
+    engine: Engine, known: ExactGallery
+) -> None:
     make.recognised(make.upload("obama-2012.jpg"), engine=engine, known=known)
     person = make.person("Barack Obama")
     make.recognised(make.upload("obama-2009.jpg", person=person), engine=engine, known=known)
@@ -177,7 +179,7 @@ def test_a_person_enrolled_now_is_found_in_the_next_photo(engine: Engine, known:
 
 
 def test_a_photo_without_faces_is_done_and_published(
-    engine: Engine, known: Gallery, heard: list[Any]
+    engine: Engine, known: ExactGallery, heard: list[Any]
 ) -> None:
     photo = make.recognised(make.upload("coffee.png"), engine=engine, known=known)
     assert (photo.stage, photo.faces.count()) == ("done", 0)
@@ -199,7 +201,9 @@ def test_a_truncated_photo_fails_with_a_code_and_keeps_its_bytes(engine: Engine)
     assert default_storage.size(str(photo.image.name)) == len(data) // 2
 
 
-def test_a_photo_whose_file_is_gone_fails_with_what_to_do(engine: Engine, known: Gallery) -> None:
+def test_a_photo_whose_file_is_gone_fails_with_what_to_do(
+    engine: Engine, known: ExactGallery
+) -> None:
     photo = make.upload("hopper.jpg")
     default_storage.delete(str(photo.image.name))
     photos.detect_faces(photo.pk, engine=engine)
@@ -213,7 +217,7 @@ def test_a_photo_whose_file_is_gone_fails_with_what_to_do(engine: Engine, known:
     assert (other.stage, other.error_code) == ("failed", "file_missing")
 
 
-def test_a_failed_photo_can_be_retried(engine: Engine, known: Gallery) -> None:
+def test_a_failed_photo_can_be_retried(engine: Engine, known: ExactGallery) -> None:
     photo = make.upload("hopper.jpg")
     photo.stage, photo.failed_stage, photo.error_code = "failed", "uploaded", "worker_died"
     photo.save()
@@ -226,7 +230,7 @@ def test_a_failed_photo_can_be_retried(engine: Engine, known: Gallery) -> None:
     ("name", "code"), [("coffee.png", "no_face"), ("two", "many_faces"), ("small", "low_quality")]
 )
 def test_an_enrolment_needs_one_good_face(
-    name: str, code: str, engine: Engine, known: Gallery
+    name: str, code: str, engine: Engine, known: ExactGallery
 ) -> None:
     if name == "two":
         data = side_by_side("sunak.jpg", "hopper.jpg")
@@ -243,7 +247,7 @@ def test_an_enrolment_needs_one_good_face(
 
 
 def test_an_enrolment_is_no_sighting_and_not_published(
-    engine: Engine, known: Gallery, heard: list[Any]
+    engine: Engine, known: ExactGallery, heard: list[Any]
 ) -> None:
     person = make.person("Barack Obama")
     make.recognised(make.upload("obama-2009.jpg", person=person), engine=engine, known=known)
@@ -255,7 +259,7 @@ def test_an_enrolment_is_no_sighting_and_not_published(
 
 
 def test_a_person_deleted_while_a_photo_is_in_work_is_left_out(
-    engine: Engine, known: Gallery
+    engine: Engine, known: ExactGallery
 ) -> None:
     person = make.person("Barack Obama")
     make.recognised(make.upload("obama-2009.jpg", person=person), engine=engine, known=known)
@@ -270,13 +274,13 @@ def test_a_person_deleted_while_a_photo_is_in_work_is_left_out(
             people.delete_people([person])
             return found
 
-    photos.recognise_faces(photo.pk, engine=engine, known=DeletesMeanwhile())  # type: ignore[arg-type]
+    photos.recognise_faces(photo.pk, engine=engine, known=DeletesMeanwhile())
     photo.refresh_from_db()
     assert (photo.stage, photo.sightings.count(), photo.faces.count()) == ("done", 0, 1)
 
 
 def test_who_is_enrolled_while_a_photo_is_searched_for_is_found_on_it(
-    engine: Engine, known: Gallery
+    engine: Engine, known: ExactGallery
 ) -> None:
     person = make.person("Barack Obama")
     enrolment = make.upload("obama-2009.jpg", person=person)
@@ -289,17 +293,17 @@ def test_who_is_enrolled_while_a_photo_is_searched_for_is_found_on_it(
         def search(self, *args: Any, **kwargs: Any) -> Any:
             found = known.search(*args, **kwargs)
             if not KnownFace.objects.exists():
-                other = Gallery(engine=engine.name, dimensions=engine.dimensions)
+                other = ExactGallery(engine)
                 make.recognised(enrolment, engine=engine, known=other)
             return found
 
-    photos.recognise_faces(photo.pk, engine=engine, known=EnrolsMeanwhile())  # type: ignore[arg-type]
+    photos.recognise_faces(photo.pk, engine=engine, known=EnrolsMeanwhile())
     assert photo.sightings.get().person == person
 
 
 @pytest.mark.parametrize("what", ["photo", "person"])
 def test_an_enrolment_deleted_while_in_work_leaves_nothing(
-    what: str, engine: Engine, known: Gallery, django_capture_on_commit_callbacks: Any
+    what: str, engine: Engine, known: ExactGallery, django_capture_on_commit_callbacks: Any
 ) -> None:
     person = make.person()
     photo = make.upload("hopper.jpg", person=person)
@@ -342,7 +346,7 @@ def test_who_lost_the_lease_stores_nothing_and_leaves_no_chip(engine: Engine) ->
 
 
 def test_a_listener_that_fails_hears_it_again_from_the_sweep(
-    engine: Engine, known: Gallery
+    engine: Engine, known: ExactGallery
 ) -> None:
     answers: list[Any] = []
 
@@ -367,7 +371,7 @@ def test_a_listener_that_fails_hears_it_again_from_the_sweep(
 
 
 def test_deleting_photos_takes_files_faces_and_known_faces(
-    engine: Engine, known: Gallery, django_capture_on_commit_callbacks: Any
+    engine: Engine, known: ExactGallery, django_capture_on_commit_callbacks: Any
 ) -> None:
     photo = make.recognised(
         make.upload("hopper.jpg", person=make.person()), engine=engine, known=known
@@ -382,7 +386,7 @@ def test_deleting_photos_takes_files_faces_and_known_faces(
 
 
 def test_a_photo_of_thirty_faces_is_done_with_each_person_once(
-    engine: Engine, known: Gallery
+    engine: Engine, known: ExactGallery
 ) -> None:
     person = make.person("Barack Obama")
     make.recognised(make.upload("obama-2009.jpg", person=person), engine=engine, known=known)

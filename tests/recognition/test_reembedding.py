@@ -13,7 +13,7 @@ from ledger.consumer import run as run_consumer
 from recognition import engine as engines
 from recognition import loaded, photos, reembedding
 from recognition.engine import Engine
-from recognition.gallery import Gallery
+from recognition.gallery.exact import ExactGallery
 from recognition.models import Embedding, Face, KnownFace, Photo, Sighting
 from tests import make
 
@@ -30,8 +30,8 @@ def opencv() -> Engine:
     return engines.load("opencv")
 
 
-def gallery(engine: Engine) -> Gallery:
-    return Gallery(engine=engine.name, dimensions=engine.dimensions)
+def gallery(engine: Engine) -> ExactGallery:
+    return ExactGallery(engine)
 
 
 def enrolled(name: str, *, engine: Engine, person: str) -> KnownFace:

@@ -1,0 +1,119 @@
+"""The order of all changes of the known faces, by which every gallery stays fresh.
+
+Each writer takes the next revision first, and its row lock puts writers in order, so that a reader who has seen
+revision N has seen all before it. Rows carry their revision and removals leave tombstones; both are read in one
+statement, because in two of them one in ten snapshots was torn.
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection, transaction
+from django.db.models import BinaryField, Count, F, Sum, UUIDField, Value
+
+from recognition.models import GalleryState, KnownFace, Tombstone
+
+#: Rows that are read at once where all are.
+CHUNK = 10_000
+
+
+class Change(NamedTuple):
+    """That a face is known as a person's now, or with None as a person that it is known no longer.
+
+    vector is (D,) float32.
+    """
+
+    revision: int
+    known_face: int
+    person: uuid.UUID | None
+    vector: npt.NDArray[np.float32] | None
+
+
+class Sums(NamedTuple):
+    """What tells two galleries apart: how many faces, and the sums of their ids and of their revisions."""
+
+    faces: int
+    ids: int
+    revisions: int
+
+
+def next_revision() -> int:
+    """Return a new revision; call it first in the transaction that changes known faces, or it raises."""
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("A revision outside a transaction would order nothing.")
+    GalleryState.objects.filter(pk=1).update(revision=F("revision") + 1)
+    return GalleryState.objects.values_list("revision", flat=True).get(pk=1)
+
+
+def revision() -> int:
+    """Return the newest revision that is committed."""
+    return GalleryState.objects.values_list("revision", flat=True).get(pk=1)
+
+
+def hold_revision() -> int:
+    """Return the newest revision, which stays the newest until the transaction ends; call it first in that.
+
+    Those who hold it do not wait for each other, and writers wait for all of them.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("Outside a transaction nothing is held.")
+    # On SQLite a transaction that writes is alone anyway.
+    if not connection.features.has_select_for_update:
+        return revision()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT revision FROM recognition_gallerystate WHERE id = 1 FOR SHARE")
+        return int(cursor.fetchone()[0])
+
+
+def wait_for_holders() -> None:
+    """Return once nobody holds the revision any more, and let nobody hold it until the transaction ends."""
+    GalleryState.objects.select_for_update().get(pk=1)
+
+
+def remove(known_faces: Iterable[KnownFace]) -> None:
+    """Take faces out of the gallery of every worker; call it in a transaction."""
+    # Whoever enters one at this moment is waited for, else it could go with its photo and leave no tombstone.
+    wait_for_holders()
+    gone = list(known_faces)
+    if not gone:
+        return
+    revision = next_revision()
+    Tombstone.objects.bulk_create(
+        Tombstone(known_face_id=known.pk, revision=revision) for known in gone
+    )
+    KnownFace.objects.filter(pk__in=[known.pk for known in gone]).delete()
+
+
+def changes(engine: str, *, after: int) -> Iterator[Change]:
+    """Yield what has changed after a revision among the faces that an engine has described, in any order; one query.
+
+    A face that was removed has no row any more, so that it does not come twice.
+    """
+    known = KnownFace.objects.filter(
+        revision__gt=after, face__embedding__engine=engine
+    ).values_list("revision", "pk", "person_id", "face__embedding__vector")
+    gone = (
+        Tombstone.objects.filter(revision__gt=after)
+        .annotate(
+            person=Value(None, output_field=UUIDField()),
+            vector=Value(None, output_field=BinaryField()),
+        )
+        .values_list("revision", "known_face_id", "person", "vector")
+    )
+    rows = known.order_by().union(gone.order_by(), all=True)
+    # Whoever has read nothing yet may read very much.
+    found = rows if after else rows.iterator(chunk_size=CHUNK)
+    return (
+        Change(*row) for row in cast("Iterable[tuple[int, int, uuid.UUID | None, None]]", found)
+    )
+
+
+def sums(engine: str) -> Sums:
+    """Return those of the faces that an engine has described, as they are committed."""
+    found = KnownFace.objects.filter(face__embedding__engine=engine).aggregate(
+        faces=Count("pk"), ids=Sum("pk"), revisions=Sum("revision")
+    )
+    return Sums(**{name: int(value or 0) for name, value in found.items()})
