@@ -98,6 +98,12 @@ VARIABLES: tuple[Variable, ...] = (
         "40 px, `thorough` all of 24 px (engine `opencv`; see models.md for the cost, and for `dlib`).",
     ),
     Variable(
+        name="FACEWATCH_GALLERY",
+        default="exact",
+        help="How workers hold the known faces: `exact` in memory, right up to some millions of them; `pgvector` in an "
+        "index of PostgreSQL, which finds nearly all, in memory that does not grow. manage.py prepare makes the index.",
+    ),
+    Variable(
         name="FACEWATCH_BLIND_REVIEW",
         default="on",
         help="On the pages reviewers answer before they see the distance, the margin and the runner-up of a possible "

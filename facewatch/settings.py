@@ -166,6 +166,8 @@ WORKERS = env.int("FACEWATCH_WORKERS", default=os.cpu_count() or 1)
 ENGINE = env.str("FACEWATCH_ENGINE", default="opencv")
 #: How closely photos are looked at; checked by `recognition.checks`.
 DETAIL = env.str("FACEWATCH_DETAIL", default="balanced")
+#: How workers hold the known faces, "exact" or "pgvector"; checked by `recognition.checks`.
+GALLERY = env.str("FACEWATCH_GALLERY", default="exact")
 #: Whether reviewers see how near a face is only after they have said what they see themselves.
 BLIND_REVIEW = env.bool("FACEWATCH_BLIND_REVIEW", default=True)
 #: Days for which a face that is "not this person" hides what looks more like it; see `alerts.rejections`.

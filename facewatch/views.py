@@ -24,7 +24,7 @@ from alerts import live as alerts_live
 from facewatch import live, streams
 from ledger import backlog, pauses, workers
 from ledger import live as queue_live
-from recognition import access
+from recognition import access, audits
 from recognition import browsing as photo_browsing
 from recognition import live as photos_live
 from recognition.models import Photo
@@ -125,6 +125,7 @@ def _pipeline(user: Any) -> dict[str, Any]:
         "eta_minutes": math.ceil((state["eta_seconds"] or 0) / 60),
         "paused": pauses.paused(),
         "canary": canary.late(),
+        "audit": audits.failed(),
         "queue_version": queue_live.queue(user),
     }
 

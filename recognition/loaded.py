@@ -7,8 +7,9 @@ from django.conf import settings
 from recognition import engine as engines
 from recognition import matching, reembedding
 from recognition.engine import Engine
-from recognition.gallery import Gallery
+from recognition.gallery import parity
 from recognition.gallery.exact import ExactGallery
+from recognition.gallery.indexed import IndexedGallery
 
 
 def engine() -> Engine:
@@ -20,10 +21,17 @@ def start() -> None:
     """Load what the workers share. Raises `engine.EngineError`, also for known faces of another engine."""
     reembedding.check_gallery(settings.ENGINE)
     engine()
+    if settings.GALLERY == parity.PGVECTOR:
+        known()
     matching.load()
 
 
 @functools.cache
-def known() -> Gallery:
-    """Return this process's gallery; every search refreshes it."""
+def known() -> ExactGallery | IndexedGallery:
+    """Return this process's gallery, held as FACEWATCH_GALLERY says; every search refreshes it.
+
+    Raises indexed.NotPrepared for one in PostgreSQL that is not there.
+    """
+    if settings.GALLERY == parity.PGVECTOR:
+        return IndexedGallery(engine())
     return ExactGallery(engine(), folder=settings.DATA_DIR / "gallery")

@@ -1,7 +1,10 @@
 """The wake-ups of recognition: losing one or running it twice changes nothing."""
 
-from ledger.queues import BULK, DETECT, RECOGNISE, SEARCH, detect, recognise, wake
-from recognition import batches, loaded, lookback, photos, searches
+from huey import crontab
+
+from ledger import windows
+from ledger.queues import BULK, DETECT, PERIODIC, RECOGNISE, SEARCH, detect, recognise, wake
+from recognition import audits, batches, loaded, lookback, photos, searches
 from recognition.models import Batch, LookBack, Photo, Search
 
 
@@ -25,6 +28,8 @@ def answer_search(search_id: str) -> None:
     searches.answer_search(search_id, engine=loaded.engine(), known=loaded.known())
 
 
+#: Seconds from one audit of the gallery to the next.
+AUDIT_SECONDS = 86_400
 #: The task that each open stage of a photo waits for.
 NEXT_TASK = {Photo.Stage.UPLOADED: detect_faces, Photo.Stage.DETECTED: recognise_faces}
 
@@ -52,6 +57,13 @@ def look_back(look_id: str) -> None:
     """Wake-up for one look back: for a slice of it, and then for the next one."""
     if lookback.look_back(look_id, engine=loaded.engine(), known=loaded.known()):
         wake(look_back, look_id)
+
+
+@recognise.periodic_task(crontab(hour="3", minute="*/10"), expires=55, priority=PERIODIC)
+def audit_gallery() -> None:
+    """Audit the gallery once a night, however many consumers run."""
+    if windows.enter("audit of the gallery", seconds=AUDIT_SECONDS):
+        audits.audit(loaded.known(), engine=loaded.engine())
 
 
 def wake_look_back(look: LookBack) -> None:

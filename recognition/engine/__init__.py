@@ -43,6 +43,7 @@ from recognition.engine.types import (
 from recognition.engine.weights import WeightsError
 
 __all__ = [
+    "DIMENSIONS",
     "MINIMUM_FOR_ENROLMENT",
     "THRESHOLDS",
     "Box",
@@ -82,6 +83,9 @@ MODULES = {
     "dlib": "recognition.engine.dlibresnet",
     "opencv": "recognition.engine.opencvsface",
 }
+
+#: How many numbers describe a face, by engine; known without loading a model.
+DIMENSIONS = {"dlib": 128, "opencv": 128}
 
 
 def load(name: str = "opencv") -> Engine:

@@ -74,7 +74,15 @@ class ExactGallery:
         elif self._read_changes() or (self._people and self._is_old()):
             self._settle()
 
-    def search(self, probes: Embeddings) -> PersonDistances:
+    def forget(self) -> None:
+        """Read everything anew at the next search, and let no worker that starts use the snapshots."""
+        if self._folder is not None:
+            with snapshots.turn(self._folder, wait=True):
+                snapshots.remove(self._folder)
+        self._start_from(faces.nobody(self._engine))
+        self._revision, self._is_loaded = 0, False
+
+    def search(self, probes: Embeddings, /) -> PersonDistances:
         """Return the distance of each probe, (P, D), to each person who matters to one (`Nearest`), exactly.
 
         Refreshes first, so that a person enrolled now is found now. Nobody known gives (P, 0).

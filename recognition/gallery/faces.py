@@ -113,9 +113,7 @@ class Unsorted:
         self._revisions: list[int] = []
         self._vectors = np.empty((room, engine.dimensions), np.float32)
 
-    def put(
-        self, person: bytes, *, known_face: int, revision: int, vector: npt.NDArray[np.float32]
-    ) -> None:
+    def put(self, person: bytes, *, known_face: int, revision: int, vector: npt.ArrayLike) -> None:
         """Take one in."""
         row = len(self._ids)
         if row == len(self._vectors):

@@ -27,7 +27,7 @@ def test_the_apps_stand_in_the_order_of_the_work(client: Client, root: Any) -> N
         for app in page.context["app_list"]
     ]
     assert names == [
-        ("recognition", ["Person", "Photo", "KnownFace"]),
+        ("recognition", ["Person", "Photo", "KnownFace", "GalleryAudit"]),
         ("alerts", ["Alert", "WatchList", "Subscription", "Delivery", "Digest"]),
         ("ledger", ["Worker"]),
         ("auth", ["User", "Group"]),

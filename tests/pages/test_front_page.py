@@ -2,12 +2,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from facewatch.problems import server_error
 from ledger.models import Worker
+from recognition.models import GalleryAudit
 from tests import make
 
 
@@ -110,7 +112,7 @@ def test_the_front_page_costs_the_same_for_many_rows(
         make.alert(watchlist=watchlist, person=person, face=face)
     # Session, user, 2 × permissions; 3 × alerts; photos, faces, sightings, 2 × counts; workers; 4 × the queue; the rest
     # is the version of the queue.
-    with django_assert_num_queries(40):
+    with django_assert_num_queries(41):
         assert client.get("/").status_code == 200
 
 
@@ -133,3 +135,15 @@ def test_the_page_of_a_failure_needs_neither_user_nor_database() -> None:
     answer = server_error(RequestFactory().get("/"))
     assert answer.status_code == 500
     assert b"Something broke on our side" in answer.content
+
+
+@pytest.mark.django_db
+def test_that_people_may_not_be_found_is_said_until_an_audit_passes(
+    client: Client, uploader: Any
+) -> None:
+    client.force_login(uploader)
+    facts = {"engine": settings.ENGINE, "faces": 9, "low": 0.1, "high": 0.5, "held": "exact"}
+    GalleryAudit.objects.create(probes=1000, agreed=700, is_passed=False, **facts)
+    assert "300 of 1000 probes" in client.get("/").content.decode()
+    GalleryAudit.objects.create(probes=1000, agreed=1000, is_passed=True, **facts)
+    assert "probes" not in client.get("/").content.decode()

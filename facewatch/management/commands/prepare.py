@@ -8,9 +8,11 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from facewatch.roles import ensure_roles
 from recognition import reembedding
+from recognition.gallery import indexed, parity
 
 
 class Command(BaseCommand):
@@ -24,6 +26,8 @@ class Command(BaseCommand):
             reembedding.check_gallery(settings.ENGINE)
         except reembedding.AnotherEngine as error:
             raise CommandError(str(error)) from error
+        if settings.GALLERY == parity.PGVECTOR:
+            self._prepare_gallery()
         ensure_roles()
         users = get_user_model().objects
         if not users.filter(is_superuser=True).exists():
@@ -34,6 +38,15 @@ class Command(BaseCommand):
             self.stdout.write("Collecting static files …")
             call_command("collectstatic", verbosity=0, interactive=False, clear=True)
             stamp.write_text(state)
+
+    def _prepare_gallery(self) -> None:
+        try:
+            indexed.prepare(settings.ENGINE, tell=self.stdout.write)
+        except DatabaseError as error:
+            raise CommandError(
+                f"The gallery cannot be kept in this database ({str(error).splitlines()[0]}). Install pgvector on its"
+                " server, let this user add it (CREATE EXTENSION vector), or set FACEWATCH_GALLERY=exact."
+            ) from error
 
 
 def _static_state() -> str:
