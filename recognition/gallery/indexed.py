@@ -25,7 +25,7 @@ from recognition.gallery.nearest import Nearest, PersonDistances
 from recognition.models import KnownFace
 
 #: Nearest faces that are looked up for a probe, and the size of HNSW's list meanwhile: the more, the more it finds.
-FACES, LIST = 100, 200
+FACES, LIST = 100, 400
 #: Links of a node in HNSW, and the size of the list while it is built: pgvector's own defaults are 16 and 64.
 LINKS, BUILD_LIST = 16, 128
 #: Rows that are stored at once.

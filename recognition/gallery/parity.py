@@ -1,8 +1,9 @@
 """Whether a gallery answers what comparing each face would answer, and how sure that is.
 
-Probes are drawn from the stored faces. Half of them are moved by noise, so that a known face is not asked for by the
-very picture that is known; the others are what came in, strangers among them. An answer agrees if it has as many
-candidates at the same distances, and the same lead over the next person.
+Half of the probes are known faces, moved by noise as far as another photo of the person is; the others are faces that
+came in. Those count to whom somebody is near enough for an alert. An answer agrees if it has everybody who is, and
+everybody who is so little farther than the first that it would be ambiguous, at the same distances. Weaker candidates
+than these do not count: an index misses some.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy.stats
+from django.db.models import QuerySet
 
 from recognition.engine import Distances, Embeddings, Engine
 from recognition.gallery import revisions
@@ -28,8 +31,8 @@ PROBES, FACES = 32, 50_000
 CANDIDATES = 5
 #: Difference of two distances that are the same, as rounding leaves it.
 TOLERANCE = 2e-3
-#: Length of the noise by which half of the probes are moved, as a share of their own: a cosine of 0.89.
-NOISE = 0.5
+#: Length of the noise by which known faces are moved, as a share of their own: to a cosine of 0.64.
+NOISE = 1.2
 #: Times that it is begun anew because somebody was enrolled or forgotten meanwhile.
 TRIES = 3
 
@@ -44,7 +47,7 @@ class Busy(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """So many of the probes were answered as they should; `low` and `high` bound the recall, 95 % (Wilson 1927)."""
+    """So many of the probes that count were answered rightly; `low` and `high` bound the recall, 95 % (Wilson 1927)."""
 
     faces: int
     probes: int
@@ -72,7 +75,7 @@ def measure(
     tell: Callable[[int], object] = tell_nobody,
     seed: int | None = None,
 ) -> Parity:
-    """Compare the answers of a gallery with exact ones to about so many probes; tells how many are answered.
+    """Compare the answers of a gallery with exact ones to up to so many probes; tells how many are answered.
 
     Raises Busy if the known faces do not hold still.
     """
@@ -80,39 +83,52 @@ def measure(
     for _ in range(TRIES):
         before = revisions.revision()
         expected = compare_each(asked, engine=engine)
-        agreed = 0
+        agreed = counted = 0
         for start in range(0, len(asked), PROBES):
             some = asked[start : start + PROBES]
             answers = zip(
                 _lists(search(some), engine), expected[start : start + PROBES], strict=True
             )
-            agreed += sum(_agree(answer, right) for answer, right in answers)
+            for answer, right in answers:
+                counted += bool(len(right))
+                agreed += bool(len(right)) and _agree(answer, right)
             tell(len(some))
         if revisions.revision() == before:
-            return _parity(agreed, probes=len(asked), faces=revisions.sums(engine.name).faces)
+            return _parity(agreed, probes=counted, faces=revisions.sums(engine.name).faces)
         tell(-len(asked))
     raise Busy("The known faces changed each time while they were compared: try again later.")
 
 
 def draw(engine: Engine, *, count: int, seed: int | None) -> Embeddings:
-    """Return about so many probes, (P, D), half of them moved; fewer where fewer faces are stored."""
+    """Return up to so many probes, (P, D): first known faces, moved, then stored ones as they are."""
     rng = np.random.default_rng(seed)
     stored = Embedding.objects.filter(engine=engine.name)
+    known = _some(
+        stored.filter(face__known_as__isnull=False),
+        count=count // 2,
+        dimensions=engine.dimensions,
+        rng=rng,
+    )
+    others = _some(stored, count=count - count // 2, dimensions=engine.dimensions, rng=rng)
+    noise = rng.standard_normal(known.shape).astype(np.float32) / np.sqrt(engine.dimensions)
+    lengths = np.linalg.norm(known, axis=1, keepdims=True)
+    moved = known + NOISE * lengths * noise
+    # As long as it was: embeddings of some engines have length 1.
+    moved *= lengths / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)
+    return np.concatenate([moved, others]).astype(np.float32)
+
+
+def _some(
+    stored: QuerySet[Embedding], *, count: int, dimensions: int, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Return up to so many of the embeddings, (N, D), drawn by chance."""
     pks = np.fromiter(stored.values_list("pk", flat=True).iterator(), dtype=np.int64)
     drawn = rng.choice(pks, size=min(count, len(pks)), replace=False).tolist()
     rows: list[Any] = []
     for start in range(0, len(drawn), 500):
-        found = stored.filter(pk__in=drawn[start : start + 500]).order_by("pk")
-        rows += found.values_list("vector", flat=True)
-    vectors = np.array(rows, np.float32).reshape(len(rows), engine.dimensions)
-    noise = rng.standard_normal(vectors.shape).astype(np.float32)
-    noise *= NOISE * np.linalg.norm(vectors, axis=1, keepdims=True) / np.sqrt(engine.dimensions)
-    noise[::2] = 0
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    moved: Embeddings = vectors + noise
-    # As long as it was: embeddings of some engines have length 1.
-    moved *= lengths / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)
-    return moved
+        some = Embedding.objects.filter(pk__in=drawn[start : start + 500]).order_by("pk")
+        rows += some.values_list("vector", flat=True)
+    return np.array(rows, np.float32).reshape(len(rows), dimensions)
 
 
 def compare_each(probes: Embeddings, *, engine: Engine) -> list[Distances]:
@@ -146,12 +162,14 @@ def _known(engine: Engine) -> Iterator[Unsorted]:
 
 
 def _lists(found: PersonDistances, engine: Engine) -> list[Distances]:
-    """Return, for each probe, its candidates' distances and the next person's, ascending; none without a candidate."""
-    limit = engine.thresholds.candidate
+    """Return, for each probe, the distances that count, ascending; none if nobody is near enough for an alert."""
     answers = []
     for row in np.sort(found.distances, axis=1):
-        candidates = int((row <= limit).sum())
-        answers.append(row[: min(candidates, CANDIDATES) + 1] if candidates else row[:0])
+        if not len(row) or row[0] > engine.thresholds.alert:
+            answers.append(row[:0])
+        else:
+            reach = max(engine.thresholds.alert, row[0] + engine.thresholds.ambiguous)
+            answers.append(row[row <= reach][:CANDIDATES])
     return answers
 
 
