@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
+from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,13 +16,15 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from ledger import controls, failures, history, live, pauses, standing
+from ledger import capacity, controls, failures, history, live, pauses, standing
 from ledger.exhibits import EXHIBITS
 from ledger.models import Pause
 
 VIEW = permission_required("ledger.view_worker", raise_exception=True)
 #: Hours that the chart may show; the second unless chosen.
 HOURS = (1, 6, 24)
+#: Where it is kept for how many seconds how many workers would be enough: open pages ask more often than it changes.
+CAPACITY, CAPACITY_SECONDS = "ledger.capacity", 10
 #: Rows that one request may name one by one.
 MOST_CHOSEN = 100
 LONGEST_REASON = Pause._meta.get_field("reason").max_length or 0
@@ -140,6 +144,8 @@ def _now(request: HttpRequest) -> dict[str, Any]:
     workers = standing.at_work(request.user)
     return {
         "version": version,
+        "capacity": cache.get_or_set(CAPACITY, capacity.measure, CAPACITY_SECONDS),
+        "target_wait": settings.TARGET_WAIT,
         "now": timezone.now(),
         "paused": paused,
         "pauses_version": _version_of(paused),

@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from ledger import history, pauses, queues
-from ledger.models import Minute, Worker
+from ledger.models import Minute, Served, Worker
 from recognition.models import Photo
 from tests import make
 from tests.pages.visiting import read
@@ -307,3 +308,24 @@ def test_the_sweep_s_minutes_come_to_the_page(client: Client, operator: object) 
     answer = client.get(URL)
     assert len(answer.context["steps"]) == 1
     assert "No minute is recorded yet" not in text(answer)
+
+
+def test_it_says_which_kind_of_work_has_too_few_workers(client: Client, operator: object) -> None:
+    cache.clear()
+    worker("w-1")
+    now = timezone.now()
+    # 60 photos of 10 s each in a second: no single worker holds that.
+    Served.objects.create(queue="detect", starts_at=now - timedelta(minutes=1), seconds=600)
+    for _ in range(60):
+        make.photo(stage="done", finished_at=now)
+    content = client.get(f"{URL}now/").content.decode()
+    cache.clear()
+    (row,) = re.findall(
+        r'<tr class="short"><th scope="row"><code>detect</code></th>(.*?)</tr>', content
+    )
+    there, needed, seconds = re.findall(r"<td>(.*?)</td>", row)
+    assert there == "1"
+    assert int(needed) > 1
+    assert seconds == "10.00"
+    # Nothing was measured of the others.
+    assert content.count("<td>–</td><td>–</td></tr>") == 2
