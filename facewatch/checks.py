@@ -3,11 +3,13 @@
 Those that ask a server run with `manage.py check --deploy`.
 """
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, register
+from django.core.files.storage import default_storage
 from redis.exceptions import RedisError
 
 from ledger import queues
@@ -86,3 +88,96 @@ def check_redis(**_: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register
+def check_storage(**_: Any) -> list[CheckMessage]:
+    """STORAGE_URL must name a place for photos, and a folder must be there; a wrong address is not repeated."""
+    storage = settings.STORAGE
+    if storage.problem:
+        text, hint = str(storage.problem), storage.problem.hint
+        return [checks.Error(text, hint=hint, id="facewatch.E020")]
+    if storage.bucket and settings.ACCEL:
+        return [
+            checks.Error(
+                "nginx cannot send pictures that lie in an object storage: FACEWATCH_ACCEL beside STORAGE_URL=s3://…",
+                hint="Leave FACEWATCH_ACCEL out: the web server sends them itself.",
+                id="facewatch.E023",
+            )
+        ]
+    return _check_folder(storage.folder) if storage.folder else []
+
+
+def _check_folder(folder: Path) -> list[CheckMessage]:
+    if not folder.is_dir():
+        return [
+            checks.Error(
+                f"The folder of STORAGE_URL is not there: {folder}",
+                hint="Mount it, or make it once, where it lies. It is not made by itself: other machines would not see"
+                " it.",
+                id="facewatch.E021",
+            )
+        ]
+    if problem := _try_out():
+        return [
+            checks.Error(
+                f"The folder of STORAGE_URL cannot be written to: {problem}.",
+                hint="Give it to the user that Facewatch runs as, with the same number on every machine.",
+                id="facewatch.E022",
+            )
+        ]
+    return []
+
+
+@register(deploy=True)
+def check_storage_shared(**_: Any) -> list[CheckMessage]:
+    """Photos must be where every machine sees them, and stay away when their folder does."""
+    storage = settings.STORAGE
+    if storage.problem or storage.bucket:
+        return []
+    if storage.folder:
+        if not storage.folder.is_mount():
+            return []
+        return [
+            checks.Warning(
+                "The folder of STORAGE_URL is where something is mounted: without it, photos would be written beneath.",
+                hint="Name a folder within, such as file:///mnt/faces/photos, which is missing when that is.",
+                id="facewatch.W022",
+            )
+        ]
+    if not settings.REDIS_URL or settings.DATABASES["default"]["ENGINE"] != DATABASES[1]:
+        return []
+    return [
+        checks.Warning(
+            "Several machines can share the database and the queue, but not the photos: they lie in the data folder.",
+            hint="Set STORAGE_URL to an s3:// bucket or to a shared folder: file:// and its path, also where the data"
+            " folder itself is shared. On one machine this is in order.",
+            id="facewatch.W020",
+        )
+    ]
+
+
+@register(deploy=True)
+def check_object_storage(**_: Any) -> list[CheckMessage]:
+    """The bucket must be there, and let objects be listed, written, read and removed."""
+    if settings.STORAGE.problem or not settings.STORAGE.bucket:
+        return []
+    if problem := _try_out():
+        return [
+            checks.Warning(
+                f"The bucket of STORAGE_URL cannot be used: {problem}.",
+                hint="Make the bucket, correct the address or the keys, and allow s3:ListBucket on the bucket and"
+                " s3:GetObject, s3:PutObject and s3:DeleteObject in it.",
+                id="facewatch.W021",
+            )
+        ]
+    return []
+
+
+def _try_out() -> str:
+    """Return why no file can be written, read and removed; an empty text if it can."""
+    try:
+        cast("Any", default_storage).try_out()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""

@@ -73,7 +73,7 @@ VARIABLES: tuple[Variable, ...] = (
         name="FACEWATCH_ACCEL",
         default="none: the web server sends pictures itself",
         help="Internal location of the nginx in front, as /media-internal/, from which it sends the pictures that are"
-        " allowed (X-Accel-Redirect); its group must be able to read them. See deploy/nginx.conf.",
+        " allowed (X-Accel-Redirect); its group must be able to read them. Not with s3://. See deploy/nginx.conf.",
     ),
     Variable(
         name="FACEWATCH_TARGET_WAIT",
@@ -128,8 +128,9 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         name="FACEWATCH_MIN_FREE_MB",
         default="500",
-        help="Megabytes (1,000,000 bytes) that stay free on the disk of the data folder, for the workers to finish "
-        "what was accepted; with less, uploads are refused with 503 and Retry-After.",
+        help="Megabytes (1,000,000 bytes) that stay free on the disk of the data folder, or of the shared folder of "
+        "STORAGE_URL, for the workers to finish what was accepted; with less, uploads are refused with 503 and "
+        "Retry-After.",
     ),
     Variable(
         name="FACEWATCH_MAX_UPLOAD_MB",
@@ -166,6 +167,13 @@ VARIABLES: tuple[Variable, ...] = (
         name="REDIS_URL",
         default="none: the queue is a SQLite file in the data folder",
         help="Redis that holds the queue, as redis://host:port/0.",
+    ),
+    Variable(
+        name="STORAGE_URL",
+        default="none: the folder media/ of the data folder",
+        help="Where photos, chips, archives and pictures of searches lie: file:///mnt/faces/photos, a folder that "
+        "several machines share, or s3://key:secret@bucket/prefix?endpoint=https://host:9000&region=…; without keys "
+        "those of boto3's usual environment. See operations.md.",
     ),
     Variable(
         name="EMAIL_URL",

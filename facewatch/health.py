@@ -8,6 +8,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from facewatch import storage_state
 from ledger import queues, workers
 
 
@@ -43,6 +44,12 @@ def check_broker() -> None:
     queues.length()
 
 
+def check_storage() -> None:
+    """Raise NotReady if the storage of the photos does not answer, or did not some seconds ago."""
+    if problem := storage_state.watch.problem():
+        raise NotReady(problem)
+
+
 def check_migrations() -> None:
     """Raise NotReady if the code is newer than the tables."""
     executor = MigrationExecutor(connection)
@@ -62,6 +69,7 @@ def check_worker() -> None:
 CHECKS: dict[str, Callable[[], None]] = {
     "database": check_database,
     "broker": check_broker,
+    "storage": check_storage,
     "migrations": check_migrations,
     "worker": check_worker,
 }

@@ -65,6 +65,7 @@ TITLES = {
     "precondition_required": "The request must say which version it changes",
     "server_error": "The server failed",
     "stale": "The alert was changed meanwhile",
+    "storage_unavailable": "The storage of the photos does not answer",
     "throttled": "Too many tries",
     "too_large": "The file is too large",
     "too_many_pixels": "The picture has too many pixels",
@@ -189,6 +190,9 @@ def _(error: CannotEnrol) -> HttpResponse:
 
 @_answer.register
 def _(error: OSError) -> HttpResponse | None:
+    if isinstance(error, leases.StorageUnavailable):
+        logger.error("%s", error)
+        return _answer(intake.NoStorage())
     if error.errno not in leases.NO_ROOM:
         return None
     logger.error("The disk is full: %s", error)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
+from facewatch import storage_address
 from facewatch.env import env
 
 # Worker processes share the processors among them: several that each use all of them are slower than one thread each.
@@ -125,14 +126,16 @@ else:
 DATABASES["default"]["OPTIONS"] = _options | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-MEDIA_ROOT = DATA_DIR / "media"
+#: Where photos, chips, archives and pictures of searches lie; a wrong address is named by `facewatch.checks`.
+STORAGE = storage_address.read(env.str("STORAGE_URL", default=""))
+MEDIA_ROOT = STORAGE.folder or DATA_DIR / "media"
 #: Where the proxy takes the pictures from that a view allows; empty: the view sends them itself.
 ACCEL = env.str("FACEWATCH_ACCEL", default="")
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {"BACKEND": "facewatch.storage.DurableStorage"},
+    "default": STORAGE.backend(),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True

@@ -1,16 +1,21 @@
 """Whether more is taken in: not while it is paused, too much is unprocessed, or the disk is nearly full."""
 
+import logging
 import random
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from ledger import backlog, pauses
+from ledger import backlog, leases, pauses
 from ledger.models import Work
+
+logger = logging.getLogger(__name__)
 
 #: Once closed, intake opens again at this share of the limit of rows, and at this share of the free space wanted.
 REOPEN_ROWS, REOPEN_SPACE = 0.9, 1.1
@@ -20,6 +25,8 @@ SHORTEST_WAIT, LONGEST_WAIT = 5, 300
 JITTER = 0.25
 #: Seconds after which to look again for room on the disk: nobody knows when there will be some.
 DISK_WAIT = 60
+#: Seconds after which to try a storage again that did not answer.
+STORAGE_WAIT = 10
 #: Seconds after which to ask again whether a pause is over: nobody knows when it will be.
 PAUSE_WAIT = 60
 
@@ -47,6 +54,17 @@ class DiskFull(Refused):
 
     def __init__(self) -> None:
         super().__init__("The server's disk is full", retry_after=wait(DISK_WAIT))
+
+
+class NoStorage(Refused):
+    """The storage of the photos does not answer."""
+
+    code = leases.STORAGE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The storage of the photos does not answer", retry_after=wait(STORAGE_WAIT)
+        )
 
 
 class Paused(Refused):
@@ -106,10 +124,30 @@ def check_rows(model: type[Work], *, gate: Gate, limit: int, reserve: int, mine:
 
 
 def check_disk(folder: Path, *, gate: Gate, wanted: int) -> None:
-    """Raise DiskFull while fewer than `wanted` bytes are free where the folder is; then until there is a tenth more."""
-    free = shutil.disk_usage(folder).free
+    """Raise DiskFull while fewer than `wanted` bytes are free where the folder is; then until there is a tenth more.
+
+    Raises NoStorage if the folder is not there.
+    """
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise NoStorage from error
     if gate.is_closed(too_much=free < wanted, enough_room=free >= wanted * REOPEN_SPACE):
         raise DiskFull
+
+
+@contextmanager
+def storing() -> Iterator[None]:
+    """Write a file: raises DiskFull if there is no room for it, and NoStorage if its storage does not answer."""
+    try:
+        yield
+    except leases.StorageUnavailable as error:
+        logger.warning("Nothing more is taken in: %s", error)
+        raise NoStorage from error
+    except OSError as error:
+        if error.errno in leases.NO_ROOM:
+            raise DiskFull from error
+        raise
 
 
 def wait(seconds: float) -> int:

@@ -39,6 +39,15 @@ PUT_OFF_SECONDS = 60.0
 CLOCK_SKEW = 60.0
 #: What the system answers when there is no room for a file.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+#: Code of what waits for the storage of the files.
+STORAGE_UNAVAILABLE = "storage_unavailable"
+
+
+class StorageUnavailable(OSError):
+    """The storage of the files does not answer, or refuses everything, for now; no row and no file is to blame.
+
+    Raised by the storages in the place of whatever their servers and drivers raise; the text holds no secrets.
+    """
 
 
 class LeaseLost(Exception):
@@ -192,6 +201,9 @@ def _record(lease: Lease[Any], error: Exception) -> None:
     elif isinstance(error, OSError) and error.errno in NO_ROOM:
         detail = "The server's disk is full. It goes on by itself when there is room."
         put_off(lease, code="disk_full", detail=detail)
+    elif isinstance(error, StorageUnavailable):
+        detail = "The storage of the photos does not answer. It goes on by itself when it does."
+        put_off(lease, code=STORAGE_UNAVAILABLE, detail=detail)
     elif isinstance(error, MemoryError):
         detail = "The worker had not enough memory."
         fail(lease, code="out_of_memory", detail=detail, permanent=False)

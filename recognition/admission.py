@@ -49,8 +49,14 @@ def check_backlog(*, owner: Any) -> None:
 
 
 def check_disk() -> None:
-    """Raise `intake.DiskFull` while the disk of the data folder has less room than must stay free."""
-    intake.check_disk(settings.DATA_DIR, gate=_disk, wanted=settings.MIN_FREE_BYTES)
+    """Raise `intake.DiskFull` while the disk of the photos has less room than must stay free.
+
+    Raises `intake.NoStorage` if a shared folder is away. Nobody knows how much room an object storage has.
+    """
+    if settings.STORAGE.bucket:
+        return
+    folder = settings.STORAGE.folder or settings.DATA_DIR
+    intake.check_disk(folder, gate=_disk, wanted=settings.MIN_FREE_BYTES)
 
 
 def priority(*, owner: Any, bulk: bool) -> int:

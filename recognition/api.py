@@ -186,7 +186,7 @@ class PhotoViewSet(
                 400: "validation, unreadable_image, unsupported_format, too_many_pixels",
                 413: "too_large",
                 422: "idempotency_key_reused",
-                503: "backlog_full, disk_full, paused",
+                503: "backlog_full, disk_full, paused, storage_unavailable",
             }
         },
     )
@@ -261,7 +261,7 @@ class PhotoViewSet(
             )
         ],
         responses={(200, "image/jpeg"): OpenApiTypes.BINARY},
-        extensions={"x-problems": {404: "not_found, not_ready"}},
+        extensions={"x-problems": {404: "not_found, not_ready", 503: "storage_unavailable"}},
     )
     @action(detail=True)
     def image(self, request: Request, pk: object = None) -> HttpResponseBase:
@@ -288,7 +288,7 @@ class FaceViewSet(viewsets.GenericViewSet[Face]):
 
     @extend_schema(
         responses={(200, "image/png"): OpenApiTypes.BINARY},
-        extensions={"x-problems": {404: "not_found, not_ready"}},
+        extensions={"x-problems": {404: "not_found, not_ready", 503: "storage_unavailable"}},
     )
     @action(detail=True)
     def chip(self, request: Request, pk: object = None) -> HttpResponseBase:
@@ -316,7 +316,7 @@ class SearchView(APIView):
             "x-problems": {
                 400: "validation, unreadable_image, unsupported_format, too_many_pixels",
                 413: "too_large",
-                503: "disk_full, paused",
+                503: "disk_full, paused, storage_unavailable",
                 504: "no_worker",
             }
         },

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from ledger.leases import StorageUnavailable
 from recognition.bulk import SUFFIXES
 
 #: Most files of one archive.
@@ -109,6 +110,8 @@ class _Bounded:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._is_bound = True
+        #: What the storage raised instead of giving bytes.
+        self.away: StorageUnavailable | None = None
         self.seek, self.tell = file.seek, file.tell
 
     def unbound(self) -> None:
@@ -118,7 +121,11 @@ class _Bounded:
         if not self._is_bound:
             return self._file.read(size)
         wanted = size if 0 <= size <= MOST_DIRECTORY_BYTES else MOST_DIRECTORY_BYTES + 1
-        data = self._file.read(wanted)
+        try:
+            data = self._file.read(wanted)
+        except StorageUnavailable as error:
+            self.away = error
+            raise
         if len(data) > MOST_DIRECTORY_BYTES:
             raise BadArchive("The archive lists too many files.", code="too_many_files")
         return data
@@ -129,11 +136,14 @@ class _Bounded:
 
 @contextmanager
 def opened(file: IO[bytes]) -> Iterator[ZipFile]:
-    """Give the archive in a file. Raises BadArchive for what is none."""
+    """Give the archive in a file. Raises BadArchive for what is none, and StorageUnavailable."""
     bounded = _Bounded(file)
     try:
         archive = ZipFile(bounded)
     except (*BROKEN, OSError) as error:
+        if bounded.away:
+            # zipfile takes it for an archive that is broken.
+            raise bounded.away from error
         raise BadArchive("The file is not a zip archive, or is damaged.", code="not_zip") from error
     bounded.unbound()
     with archive:

@@ -8,6 +8,7 @@ import io
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, cast
 from zipfile import ZipFile
@@ -18,8 +19,8 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from ledger import crashpoints, leases
-from ledger.intake import DiskFull, Refused
+from ledger import crashpoints, intake, leases
+from ledger.intake import Refused
 from recognition import admission, archives, people, photos
 from recognition import engine as engines
 from recognition.models import Batch, BatchEntry, Person, Photo
@@ -55,12 +56,8 @@ def store(file: "File[Any]", *, owner: Any) -> Batch:
     batch = Batch(
         owner=owner, name=(file.name or "")[-200:], bytes=file.size, stage=Batch.Stage.PREVIEW
     )
-    try:
+    with intake.storing():
         batch.archive.name = default_storage.save(f"batches/{batch.id}.zip", file)
-    except OSError as error:
-        if error.errno in leases.NO_ROOM:
-            raise DiskFull from error
-        raise
     crashpoints.reach("archive: file written")
     rows = [
         BatchEntry(
@@ -263,6 +260,7 @@ def _give_on(lease: leases.Lease[Batch]) -> bool:
 
 
 def _delete_archive(batch: Batch) -> None:
-    """Remove the file of an archive whose row names it no longer; the sweep does where this dies before."""
+    """Remove the file of an archive whose row names it no longer; the sweep does where this dies before, or cannot."""
     if batch.archive.name:
-        default_storage.delete(str(batch.archive.name))
+        with suppress(leases.StorageUnavailable):
+            default_storage.delete(str(batch.archive.name))

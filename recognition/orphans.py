@@ -6,12 +6,13 @@ longer than any request or attempt takes.
 """
 
 import logging
-import random
 import time
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from itertools import islice
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -31,27 +32,34 @@ BATCH = 200
 
 
 class Round:
-    """A walk through the folders of all photos, in the order of chance, that is left off and taken up again.
+    """A walk through the folders of all photos, in an order of chance, that is left off and taken up again.
 
     Sweepers that run at once, or are often started again, thereby look at different folders first.
     """
 
     def __init__(self) -> None:
-        self._begun = False
-        self._shards: list[str] = []
-        self._folders: list[str] = []
+        self._walk: Iterator[tuple[str, list[str]]] | None = None
+        self._kept: dict[str, list[str]] = {}
 
-    def take(self, count: int) -> list[str]:
-        """Return the next folders, up to `count`; none at the end, and the next call begins another round."""
-        if not self._begun:
-            self._shards = _listing("photos")[0]
-            random.shuffle(self._shards)
-        while self._shards and len(self._folders) < count:
-            shard = f"photos/{self._shards.pop()}"
-            self._folders += (f"{shard}/{name}" for name in _listing(shard)[0])
-        taken, self._folders = self._folders[:count], self._folders[count:]
-        self._begun = bool(taken)
+    def take(self, count: int) -> dict[str, list[str]]:
+        """Return the next folders, up to `count`, each with the names of its files.
+
+        None at the end, and the next call begins another round.
+        """
+        if self._kept:
+            taken, self._kept = self._kept, {}
+            return taken
+        if self._walk is None:
+            # Of our storages, and not of Django's.
+            self._walk = cast("Any", default_storage).walk("photos")
+        taken = dict(islice(self._walk, count))
+        if not taken:
+            self._walk = None
         return taken
+
+    def give_back(self, folders: dict[str, list[str]]) -> None:
+        """Keep folders for the next call, as they were listed."""
+        self._kept = folders
 
 
 #: This process's.
@@ -70,18 +78,20 @@ def remove_orphans() -> int:
         removed += _clean_flat("searches", Search.objects.values_list("image", flat=True))
         removed += _clean_flat("batches", Batch.objects.values_list("archive", flat=True))
         while time.monotonic() < ends_at and (folders := _round.take(BATCH)):
-            removed += _clean(folders)
+            removed += _clean(folders, until=ends_at)
     except OSError as error:
         # The storage is away or denies something: the rows, which the sweep is for in the first place, do not wait.
         logger.warning("Files that belong to nobody could not be removed: %s", error)
     return removed
 
 
-def _clean(folders: Sequence[str]) -> int:
-    """Remove what no row names from these folders; one that has no photo goes as a whole."""
+def _clean(folders: dict[str, list[str]], *, until: float) -> int:
+    """Remove what no row names from these folders; one that has no photo goes as a whole.
+
+    What removing takes too long for is given back to the round.
+    """
     # In this order: a file that is listed before its photo is seen to be in nobody's hands, and whose face is not found
     # after that, can get no row any more.
-    files = {folder: _listing(folder)[1] for folder in folders}
     ids = [photo_id for folder in folders if (photo_id := _photo_id(folder))]
     rows = Photo.objects.filter(pk__in=ids).only("image", "lease_token")
     photos = {photo.folder: photo for photo in rows}
@@ -91,11 +101,17 @@ def _clean(folders: Sequence[str]) -> int:
     for photo in idle.values():
         named |= {str(photo.image.name), photo.picture_name, photo.thumbnail_name}
     removed = 0
-    for folder in folders:
+    left = dict(folders)
+    for folder, files in folders.items():
+        # A call that begins with them gets on in any case.
+        if removed and time.monotonic() > until:
+            _round.give_back(left)
+            break
+        del left[folder]
         if folder in idle:
-            removed += _remove(_without_row(folder, files[folder], named=named))
+            removed += _remove(_without_row(folder, files, named=named))
         elif folder not in photos and _photo_id(folder):
-            removed += _remove_folder(folder, files[folder])
+            removed += _remove_folder(folder, files)
     return removed
 
 

@@ -90,7 +90,7 @@ class PersonViewSet(viewsets.ModelViewSet[Person]):
                 400: "validation, unreadable_image, unsupported_format, too_many_pixels",
                 409: "merged",
                 413: "too_large",
-                503: "backlog_full, disk_full, paused",
+                503: "backlog_full, disk_full, paused, storage_unavailable",
             }
         },
     )

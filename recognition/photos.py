@@ -1,6 +1,7 @@
 """The way of a photo: stored, faces detected, faces recognised, published."""
 
 import hashlib
+import logging
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
-from ledger import crashpoints, leases, turns
-from ledger.intake import DiskFull, Refused
+from ledger import crashpoints, intake, leases, turns
+from ledger.intake import Refused
 from recognition import admission, chips, gallery, lookback, matching, publishing, sightings
 from recognition import engine as engines
 from recognition.engine import Detection, Engine, Picture
 from recognition.gallery import Gallery
 from recognition.models import Embedding, Face, KnownFace, LookBack, Person, Photo, Sighting
+
+logger = logging.getLogger(__name__)
 
 #: JPEG quality of the picture that is shown, and of the small one; faces are never read from them.
 PICTURE_QUALITY, THUMBNAIL_QUALITY = 90, 80
@@ -133,14 +136,16 @@ def _first(digest: str, *, owner: Any, person: Person | None, key: str) -> Photo
 
 
 def _store_original(photo: Photo, file: "File[Any]") -> None:
-    """Write the file of a new photo. Raises DiskFull, and leaves nothing behind then."""
+    """Write the file of a new photo. Raises DiskFull and NoStorage, and leaves nothing behind then."""
     name = f"{photo.folder}/original.{EXTENSIONS[photo.format]}"
     try:
-        photo.image.name = default_storage.save(name, file)
-    except OSError as error:
+        with intake.storing():
+            photo.image.name = default_storage.save(name, file)
+    except intake.NoStorage:
+        # What arrived there all the same goes with the sweep; asking again would only take as long.
+        raise
+    except (OSError, Refused):
         delete_files([photo])
-        if error.errno in leases.NO_ROOM:
-            raise DiskFull from error
         raise
 
 
@@ -202,13 +207,16 @@ def delete_photos(photos: Iterable[Photo]) -> int:
 
 
 def delete_files(photos: Iterable[Photo]) -> None:
-    """Remove the stored files of photos whose rows are gone."""
+    """Remove the stored files of photos whose rows are gone; while the storage is away the sweep does, later."""
     crashpoints.reach("photo: row deleted")
-    for photo in photos:
-        if default_storage.exists(photo.folder):
-            for name in default_storage.listdir(photo.folder)[1]:
-                default_storage.delete(f"{photo.folder}/{name}")
-            default_storage.delete(photo.folder)
+    try:
+        for photo in photos:
+            if default_storage.exists(photo.folder):
+                for name in default_storage.listdir(photo.folder)[1]:
+                    default_storage.delete(f"{photo.folder}/{name}")
+                default_storage.delete(photo.folder)
+    except leases.StorageUnavailable as error:
+        logger.warning("Files of photos that are gone are left to the sweep: %s", error)
 
 
 def retry_photo(photo: Photo) -> bool:

@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ledger import workers
-from ledger.intake import Paused, Refused
+from ledger.intake import NoStorage, Paused, Refused
+from ledger.leases import StorageUnavailable
 from recognition import bulk
 from recognition.bulk import Outcome
 from recognition.models import Person, Photo
@@ -21,6 +22,8 @@ from recognition.models import Person, Photo
 LOOK_SECONDS = 0.5
 #: Exit status of a command that was stopped by Ctrl-C, as shells have it.
 STOPPED = 130
+#: What is waited for when nothing more is taken in, where that is not room.
+GOALS = {Paused.code: "it goes on", NoStorage.code: "it does"}
 
 
 def console(stream: OutputWrapper | TextIO) -> Console:
@@ -30,12 +33,17 @@ def console(stream: OutputWrapper | TextIO) -> Console:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Make a Ctrl-C within a command a line that says how to go on. Wherever it hits, what was stored is kept."""
+    """Make a Ctrl-C within a command a line that says how to go on. Wherever it hits, what was stored is kept.
+
+    So is a storage that is away.
+    """
     try:
         yield
     except KeyboardInterrupt:
         line = "Stopped. What is stored is kept; the same call goes on with the rest."
         raise CommandError(line, returncode=STOPPED) from None
+    except StorageUnavailable as error:
+        raise CommandError(f"{error}. The same call goes on with the rest.") from error
 
 
 def bar(console: Console) -> Progress:
@@ -82,7 +90,7 @@ def _store(
             return bulk.store(path, owner=owner, person=person, source=source)
         except Refused as refused:
             if told != refused.code:
-                goal = "it goes on" if refused.code == Paused.code else "there is room"
+                goal = GOALS.get(refused.code, "there is room")
                 console.print(f"{refused}; waiting until {goal}.")
             told = refused.code
             time.sleep(LOOK_SECONDS)

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, BinaryIO, cast
 
@@ -10,7 +11,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from ledger import crashpoints, leases
+from ledger import crashpoints, intake, leases
 from recognition import engine as engines
 from recognition import matching, photos
 from recognition.engine import Engine
@@ -36,7 +37,10 @@ class SearchFailed(Exception):
 
 
 def ask(file: "File[Any]") -> Search:
-    """Store the question for a worker; the caller wakes it. Raises `engine.ImageError` and `photos.TooLarge`."""
+    """Store the question for a worker; the caller wakes it.
+
+    Raises `engine.ImageError`, `photos.TooLarge` and `intake.Refused`.
+    """
     if file.size > settings.MAX_UPLOAD_BYTES:
         raise photos.TooLarge(
             f"The file has {file.size} bytes, {settings.MAX_UPLOAD_BYTES} are accepted."
@@ -45,7 +49,8 @@ def ask(file: "File[Any]") -> Search:
     engines.inspect(cast("BinaryIO", file), max_pixels=settings.MAX_PIXELS)
     file.seek(0)
     search = Search(stage=Search.Stage.ASKED)
-    search.image.name = default_storage.save(f"searches/{search.id}", file)
+    with intake.storing():
+        search.image.name = default_storage.save(f"searches/{search.id}", file)
     search.save(force_insert=True)
     return search
 
@@ -64,7 +69,9 @@ def wait_for_answer(search: Search, *, seconds: float) -> list[dict[str, Any]]:
                 raise NoWorker(f"No worker answered within {seconds:g} s.")
             time.sleep(POLL_SECONDS)
     finally:
-        _forget(search)
+        # Where the storage does not answer by now, the sweep forgets it.
+        with suppress(leases.StorageUnavailable):
+            _forget(search)
 
 
 def answer_search(search_id: uuid.UUID | str, *, engine: Engine, known: Gallery) -> None:
@@ -86,13 +93,15 @@ def answer_search(search_id: uuid.UUID | str, *, engine: Engine, known: Gallery)
 
 
 def forget_the_unheard() -> int:
-    """Remove searches whose asker is gone; return how many."""
+    """Remove searches whose asker is gone; return how many. Where the storage is away, the next call does."""
     now = timezone.now()
     waited_for = (now - timedelta(seconds=FORGET_SECONDS), now + timedelta(seconds=FORGET_SECONDS))
-    left = list(Search.objects.exclude(created_at__range=waited_for))
-    for search in left:
-        _forget(search)
-    return len(left)
+    forgotten = 0
+    with suppress(leases.StorageUnavailable):
+        for search in Search.objects.exclude(created_at__range=waited_for):
+            _forget(search)
+            forgotten += 1
+    return forgotten
 
 
 def _look(picture: engines.Picture, *, engine: Engine, known: Gallery) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from recognition.engine import Engine
 from recognition.gallery.exact import ExactGallery
 from recognition.models import GalleryState
 
-pytest_plugins = ["tests.disk", "tests.installation"]
+pytest_plugins = ["tests.disk", "tests.installation", "tests.storages"]
 
 #: The files that take longest, the longest first: started early, they let all processes of a parallel run end together.
 LONGEST = (

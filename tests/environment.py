@@ -11,7 +11,7 @@ _folder = tempfile.TemporaryDirectory(prefix="facewatch-tests-", ignore_cleanup_
 for _name in [name for name in os.environ if name.startswith("FACEWATCH_")]:
     if not _name.startswith("FACEWATCH_REQUIRE_"):
         del os.environ[_name]
-for _name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"):
+for _name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "STORAGE_URL"):
     os.environ.pop(_name, None)
 if servers.ARE_USED:
     os.environ |= servers.environment()

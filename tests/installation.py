@@ -65,7 +65,7 @@ class Installation:
             "FACEWATCH_BASE_URL": self.url,
             "FACEWATCH_WORKERS": "1",
         }
-        for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"):
+        for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "STORAGE_URL"):
             self.environment.pop(name, None)
         if servers.ARE_USED:
             self.environment |= servers.environment()

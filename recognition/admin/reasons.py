@@ -44,6 +44,7 @@ _REASONS: dict[str, Reason] = {
     ),
     "server_error": Reason(title=_lazy("The server failed"), advice=_lazy("Try again later.")),
     "disk_full": Reason(title=_lazy("Waits for room on the disk")),
+    "storage_unavailable": Reason(title=_lazy("Waits for the storage of the photos")),
     "paused": Reason(title=_lazy("Paused: it goes on when somebody resumes it")),
     "backlog_full": Reason(title=_lazy("Waits until there is room")),
     # Files of archives

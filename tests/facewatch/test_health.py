@@ -27,7 +27,7 @@ def test_is_ready_with_every_part_there(db: None) -> None:
     worker()
     answer = Client().get("/readyz")
     assert answer.status_code == 200
-    names = ("database", "broker", "migrations", "worker")
+    names = ("database", "broker", "storage", "migrations", "worker")
     assert answer.json() == {"status": "ready", "checks": dict.fromkeys(names, "ok")}
 
 

@@ -191,6 +191,15 @@ def test_a_call_goes_on_where_the_last_one_ran_out_of_time(monkeypatch: pytest.M
     assert [later_removed(), later_removed(), later_removed()] == [2, 3, 0]
 
 
+def test_what_removing_takes_too_long_for_is_left_to_the_next_call() -> None:
+    for _ in range(5):
+        save(f"{Photo().folder}/original.jpg")
+    listed = orphans._round.take(5)
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        assert orphans._clean(listed, until=0) == 1
+    assert later_removed() == 4
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("empty_queue")
 def test_the_sweep_does_it_and_says_so() -> None:
