@@ -247,14 +247,10 @@ class ExactGallery:
         """Read all known faces, about so many, in one piece."""
         unsorted = Unsorted(room=count, engine=self._engine)
         newest = 0
-        for change in revisions.changes(self._engine.name, after=0):
-            newest = max(newest, change.revision)
-            if change.person is not None and change.vector is not None:
-                unsorted.put(
-                    change.person.bytes,
-                    known_face=change.known_face,
-                    revision=change.revision,
-                    vector=change.vector,
-                )
+        for block in revisions.everything(self._engine.name):
+            newest = max(newest, *block.revisions)
+            unsorted.put_all(
+                block.people, ids=block.ids, revisions=block.revisions, vectors=block.vectors
+            )
         self._start_from(unsorted.lay_out())
         self._revision = newest

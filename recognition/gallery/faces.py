@@ -5,7 +5,7 @@ columns: at 1,000,000 faces that costs a tenth of the matrix product, where a re
 costs as much as the product.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -108,27 +108,44 @@ class Unsorted:
 
     def __init__(self, *, room: int, engine: Engine) -> None:
         self._engine = engine
-        self._people: list[bytes] = []
-        self._ids: list[int] = []
-        self._revisions: list[int] = []
+        self._people = np.empty(room, KEY)
+        self._ids = np.empty(room, np.int64)
+        self._revisions = np.empty(room, np.int64)
         self._vectors = np.empty((room, engine.dimensions), np.float32)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
 
     def put(self, person: bytes, *, known_face: int, revision: int, vector: npt.ArrayLike) -> None:
         """Take one in."""
-        row = len(self._ids)
-        if row == len(self._vectors):
-            more = np.empty((max(row, 64), self._engine.dimensions), np.float32)
-            self._vectors = np.concatenate([self._vectors, more])
-        self._vectors[row] = vector
-        self._people.append(person)
-        self._ids.append(known_face)
-        self._revisions.append(revision)
+        self.put_all(
+            [person], ids=[known_face], revisions=[revision], vectors=np.asarray(vector)[None]
+        )
+
+    def put_all(
+        self,
+        people: Sequence[bytes],
+        *,
+        ids: Sequence[int],
+        revisions: Sequence[int],
+        vectors: npt.ArrayLike,
+    ) -> None:
+        """Take several in: the faces `ids` of these people, whose vectors are (N, D)."""
+        begin, end = self._count, self._count + len(ids)
+        if end > len(self._ids):
+            self._make_room(max(end, 2 * begin, 64))
+        self._people[begin:end] = people
+        self._ids[begin:end] = ids
+        self._revisions[begin:end] = revisions
+        self._vectors[begin:end] = vectors
+        self._count = end
 
     def lay_out(self) -> Faces:
         """Return them in the order in which they are searched."""
-        ids = np.array(self._ids, np.int64)
+        taken = slice(self._count)
         people, owner, counts = np.unique(
-            np.array(self._people, KEY), return_inverse=True, return_counts=True
+            self._people[taken], return_inverse=True, return_counts=True
         )
         order = _order(people, counts)
         place = np.empty_like(order)
@@ -143,12 +160,19 @@ class Unsorted:
         return _faces(
             people=people[order],
             starts=starts,
-            ids=ids[rows],
-            revisions=np.array(self._revisions, np.int64)[rows],
+            ids=self._ids[rows],
+            revisions=self._revisions[rows],
             vectors=vectors,
             fused=fused,
             templates=np.array(templates, np.float32).reshape(len(fused), vectors.shape[1]),
         )
+
+    def _make_room(self, room: int) -> None:
+        for name in ("_people", "_ids", "_revisions", "_vectors"):
+            before = getattr(self, name)
+            more = np.empty((room, *before.shape[1:]), before.dtype)
+            more[: self._count] = before[: self._count]
+            setattr(self, name, more)
 
 
 def nobody(engine: Engine) -> Faces:

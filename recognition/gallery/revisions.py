@@ -6,7 +6,7 @@ statement, because in two of them one in ten snapshots was torn.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -30,6 +30,15 @@ class Change(NamedTuple):
     known_face: int
     person: uuid.UUID | None
     vector: npt.NDArray[np.float32] | None
+
+
+class Block(NamedTuple):
+    """Some known faces: their ids and revisions, the ids of the people, in bytes, and their vectors, (N, D) float32."""
+
+    ids: Sequence[int]
+    revisions: Sequence[int]
+    people: Sequence[bytes]
+    vectors: npt.NDArray[np.float32]
 
 
 class Sums(NamedTuple):
@@ -109,6 +118,31 @@ def changes(engine: str, *, after: int) -> Iterator[Change]:
     return (
         Change(*row) for row in cast("Iterable[tuple[int, int, uuid.UUID | None, None]]", found)
     )
+
+
+def everything(engine: str) -> Iterator[Block]:
+    """Yield all faces that an engine has described, in any order; one query, without Django's slower rows."""
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(
+            "SELECT known.id, known.revision, known.person_id, embedding.vector"
+            " FROM recognition_knownface known"
+            " JOIN recognition_embedding embedding ON embedding.face_id = known.face_id"
+            " WHERE embedding.engine = %s",
+            [engine],
+        )
+        while rows := cursor.fetchmany(CHUNK):
+            ids, numbers, people, vectors = zip(*rows, strict=True)
+            joined = np.frombuffer(b"".join(map(bytes, vectors)), dtype="<f4")
+            yield Block(
+                ids=ids,
+                revisions=numbers,
+                # SQLite has them as text.
+                people=[
+                    one.bytes if isinstance(one, uuid.UUID) else bytes.fromhex(one)
+                    for one in people
+                ],
+                vectors=joined.reshape(len(ids), -1),
+            )
 
 
 def sums(engine: str) -> Sums:
