@@ -116,6 +116,7 @@ def _pipeline(user: Any) -> dict[str, Any]:
     """Return the workers that are alive, and how many photos wait, are worked on, and failed."""
     state = backlog.state(Photo)
     stages = state["stages"].values()
+    audit = audits.failed() if user.has_perm("recognition.view_person") else None
     return {
         "workers": workers.alive(),
         "in_work": sum(stage["leased"] for stage in stages),
@@ -125,7 +126,8 @@ def _pipeline(user: Any) -> dict[str, Any]:
         "eta_minutes": math.ceil((state["eta_seconds"] or 0) / 60),
         "paused": pauses.paused(),
         "canary": canary.late(),
-        "audit": audits.failed(),
+        "audit": audit,
+        "audit_consequence": audits.consequence(audit) if audit else "",
         "queue_version": queue_live.queue(user),
     }
 

@@ -7,9 +7,12 @@ from django.conf import settings
 from recognition import engine as engines
 from recognition import matching, reembedding
 from recognition.engine import Engine
-from recognition.gallery import parity
+from recognition.gallery import parity, snapshots
 from recognition.gallery.exact import ExactGallery
 from recognition.gallery.indexed import IndexedGallery
+
+#: Where the workers of a machine share the known faces.
+FOLDER = settings.DATA_DIR / "gallery"
 
 
 def engine() -> Engine:
@@ -22,6 +25,7 @@ def start() -> None:
     reembedding.check_gallery(settings.ENGINE)
     engine()
     if settings.GALLERY == parity.PGVECTOR:
+        snapshots.remove(FOLDER)
         known()
     matching.load()
 
@@ -34,4 +38,4 @@ def known() -> ExactGallery | IndexedGallery:
     """
     if settings.GALLERY == parity.PGVECTOR:
         return IndexedGallery(engine())
-    return ExactGallery(engine(), folder=settings.DATA_DIR / "gallery")
+    return ExactGallery(engine(), folder=FOLDER)

@@ -198,6 +198,7 @@ def _photos_of(ids: npt.NDArray[np.int64]) -> Iterator[tuple[int, Photo]]:
 
 def _match_anew(photo: Photo, *, person_id: uuid.UUID, engine: Engine, known: Gallery) -> bool:
     """Store who may be on a photo as of now; return whether the person is the nearest of one of its faces."""
+    known.settle()
     with transaction.atomic():
         # Two that look for two people do not match the same photo at once.
         locked = Photo.objects.select_for_update().filter(pk=photo.pk).first()

@@ -184,6 +184,7 @@ def recognise_faces(photo_id: uuid.UUID | str, *, engine: Engine, known: Gallery
         if lease.row.purpose == Photo.Purpose.ENROLMENT:
             _store_enrolment(lease, embeddings)
         else:
+            known.settle()
             revision = gallery.revision()
             matches = matching.match(vectors, engine=engine, known=known)
             with transaction.atomic():

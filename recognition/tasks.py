@@ -28,8 +28,8 @@ def answer_search(search_id: str) -> None:
     searches.answer_search(search_id, engine=loaded.engine(), known=loaded.known())
 
 
-#: Seconds from one audit of the gallery to the next.
-AUDIT_SECONDS = 86_400
+#: Seconds within which one consumer tries to audit the gallery.
+AUDIT_SECONDS = 600
 #: The task that each open stage of a photo waits for.
 NEXT_TASK = {Photo.Stage.UPLOADED: detect_faces, Photo.Stage.DETECTED: recognise_faces}
 
@@ -63,7 +63,7 @@ def look_back(look_id: str) -> None:
 def audit_gallery() -> None:
     """Audit the gallery once a night, however many consumers run."""
     if windows.enter("audit of the gallery", seconds=AUDIT_SECONDS):
-        audits.audit(loaded.known(), engine=loaded.engine())
+        audits.audit_if_due(loaded.known(), engine=loaded.engine())
 
 
 def wake_look_back(look: LookBack) -> None:

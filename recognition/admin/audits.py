@@ -41,3 +41,7 @@ class GalleryAuditAdmin(admin.ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Allow it to nobody: it is a measurement."""
         return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Allow it to nobody: without the last one an index would be trusted again."""
+        return False

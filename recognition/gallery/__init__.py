@@ -31,6 +31,9 @@ __all__ = [
 class Gallery(Protocol):
     """The known faces of one engine, as one worker process searches them."""
 
+    def settle(self) -> None:
+        """Bring what is held in order, before a search; may take seconds, so call it where nobody waits for a lock."""
+
     def search(self, probes: Embeddings, /) -> PersonDistances:
         """Return the distance of each probe, (P, D), to each person who matters to one of them (`nearest.Nearest`).
 

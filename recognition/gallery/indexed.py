@@ -1,13 +1,13 @@
 """The known faces in an index of PostgreSQL (pgvector): for galleries that do not fit into a process.
 
-A table beside Django's holds the faces in half precision with an HNSW index (Malkov and Yashunin 2018,
-as pgvector implements it). It finds the nearest faces approximately; their people are then compared exactly, with all
-their faces. The table is derived: it is brought up to the gallery's revision before each search, and may be dropped.
-While an audit says that the index misses people (`recognition.audits`), the table is searched without it: exactly to
-half precision, and slowly.
+A table beside Django's holds the faces in half precision with an HNSW index (Malkov and Yashunin 2018, as pgvector
+implements it). It finds the nearest faces approximately; their people are then compared exactly, with all their faces.
+The table is derived: it is brought up to the gallery's revision before each search, and may be made anew at any time.
+While an audit says that the index misses people (`recognition.audits`), all faces of the table are compared, slowly.
 """
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.utils import ProgrammingError
+from django.db.utils import OperationalError, ProgrammingError
 
 from recognition import engine as engines
 from recognition.engine import Embeddings, Engine, EngineError
@@ -24,14 +24,22 @@ from recognition.gallery.faces import Faces, Unsorted
 from recognition.gallery.nearest import Nearest, PersonDistances
 from recognition.models import KnownFace
 
-#: Nearest faces that are looked up for a probe, and the size of HNSW's list meanwhile: the more, the more it finds.
-FACES, LIST = 100, 400
+#: Nearest faces that are looked up for a probe, and four times as many while they are of too FEW people, which are the
+#: candidates that are kept of a face, and the next one.
+FACES, FEW, MOST_FACES = 100, 6, 6_400
+#: Size of HNSW's list while it looks: the more, the more it finds.
+LIST = 400
 #: Links of a node in HNSW, and the size of the list while it is built: pgvector's own defaults are 16 and 64.
 LINKS, BUILD_LIST = 16, 128
-#: Rows that are stored at once.
-STORED = 1_000
+#: Rows that are stored at once, and changes that are committed at once: each takes a millisecond or two in the index.
+STORED, COMMITTED = 1_000, 5_000
 #: Seconds after which it is looked up again whether the index may be used.
 TRUSTED_SECONDS = 60.0
+#: Seconds to wait for those who search in the old table, and how often, before it is replaced.
+LOCK_SECONDS, LOCK_TRIES = 5, 60
+#: Of the lock that of several who prepare at once lets one.
+TURN = "SELECT pg_advisory_lock(hashtext('facewatch gallery'))"
+END_TURN = "SELECT pg_advisory_unlock(hashtext('facewatch gallery'))"
 
 
 class NotPrepared(EngineError):
@@ -39,45 +47,65 @@ class NotPrepared(EngineError):
 
 
 def prepare(engine: str, *, tell: Callable[[str], object]) -> None:
-    """Make what a search needs, and the index; a second call changes nothing. Tells before what takes long.
+    """Make what a search needs, unless it is there and right. Tells before what takes long.
 
     Raises DatabaseError if the server has no pgvector, or the user may not add it to the database.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        # Of several at once one makes it.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('facewatch gallery'))")
+    with _turn() as cursor:
         cursor.execute("CREATE EXTENSION IF NOT EXISTS vector")
         cursor.execute(
             "CREATE TABLE IF NOT EXISTS recognition_vectorstate"
             " (id integer PRIMARY KEY CHECK (id = 1), engine text NOT NULL, revision bigint NOT NULL)"
         )
-        cursor.execute("SELECT engine FROM recognition_vectorstate")
-        if cursor.fetchone() != (engine,):
-            _make(cursor, engine)
         cursor.execute("SELECT to_regclass('recognition_vector_hnsw')")
-        if cursor.fetchone() == (None,):
-            tell("Reading the known faces into the gallery's table …")
-            _bring_up(cursor, engine)
-            tell("Building its index: about half a minute for each 100,000 faces …")
-            _build(cursor)
+        (index,) = cursor.fetchone()
+        if index is None or engine_of() != engine or not agrees(engine):
+            tell("Building the gallery's index: about half a minute for each 100,000 faces …")
+            _rebuild(cursor, engine)
 
 
 def rebuild(engine: str) -> None:
-    """Make table and index anew from the known faces; searches wait meanwhile, as half a table would be worse."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        _make(cursor, engine)
-        _bring_up(cursor, engine)
-        _build(cursor)
+    """Make table and index anew beside the old ones, in which searches go on meanwhile."""
+    with _turn() as cursor:
+        _rebuild(cursor, engine)
 
 
-def stored() -> revisions.Sums:
-    """Return the sums of what the table holds, to be compared with `revisions.sums`."""
+def remove() -> None:
+    """Remove table and index, if there are any."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS recognition_vector, recognition_vectorstate")
+
+
+def engine_of() -> str | None:
+    """Return whose faces the table holds."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT engine FROM recognition_vectorstate")
+        found = cursor.fetchone()
+    return str(found[0]) if found else None
+
+
+def agrees(engine: str) -> bool:
+    """Return whether the table holds the faces that are known, as far as it has been brought up; by their sums."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*), coalesce(sum(known_face_id), 0), coalesce(sum(revision), 0)"
-            " FROM recognition_vector"
+            "WITH seen AS (SELECT revision FROM recognition_vectorstate),"
+            " known AS (SELECT count(*) count, sum(known.id) ids, sum(known.revision) revisions"
+            "  FROM recognition_knownface known"
+            "  JOIN recognition_embedding embedding ON embedding.face_id = known.face_id"
+            "  WHERE embedding.engine = %s AND known.revision <= (SELECT revision FROM seen)),"
+            # What has changed since, or is gone, is still in the table as it was.
+            " held AS (SELECT count(*) count, sum(known_face_id) ids, sum(held.revision) revisions"
+            "  FROM recognition_vector held WHERE NOT EXISTS (SELECT FROM recognition_tombstone gone"
+            "   WHERE gone.known_face_id = held.known_face_id)"
+            "  AND NOT EXISTS (SELECT FROM recognition_knownface now WHERE now.id = held.known_face_id"
+            "   AND now.revision > (SELECT revision FROM seen)))"
+            " SELECT (SELECT seen.revision <= state.revision FROM seen, recognition_gallerystate state"
+            "  WHERE state.id = 1)"
+            " AND (SELECT (known.count, known.ids, known.revisions) IS NOT DISTINCT FROM"
+            "  (held.count, held.ids, held.revisions) FROM known, held)",
+            [engine],
         )
-        return revisions.Sums(*(int(value) for value in cursor.fetchone()))
+        return bool(cursor.fetchone()[0])
 
 
 class IndexedGallery:
@@ -88,12 +116,16 @@ class IndexedGallery:
         self._is_trusted = True
         self._looked_at = -TRUSTED_SECONDS
         try:
+            if not agrees(engine.name):
+                raise NotPrepared("The gallery's table holds other faces: run manage.py prepare.")
             self.refresh()
         except ProgrammingError as error:
             raise NotPrepared("The gallery's table is not there: run manage.py prepare.") from error
 
     def __len__(self) -> int:
-        return stored().faces
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM recognition_vector")
+            return int(cursor.fetchone()[0])
 
     @property
     def is_trusted(self) -> bool:
@@ -107,17 +139,25 @@ class IndexedGallery:
         """Bring the table up to all changes that were committed before this call; none cost one query."""
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT s.engine, s.revision <> g.revision FROM recognition_vectorstate s,"
+                "SELECT s.engine, s.revision, g.revision FROM recognition_vectorstate s,"
                 " recognition_gallerystate g WHERE g.id = 1"
             )
-            engine, is_behind = cursor.fetchone()
-            if engine != self._engine.name:
-                raise NotPrepared(
-                    f"The gallery's table is of the engine {engine}: run manage.py prepare."
-                )
-            if is_behind:
-                with transaction.atomic():
-                    _bring_up(cursor, engine)
+            engine, seen, newest = cursor.fetchone()
+        if engine != self._engine.name:
+            raise NotPrepared(
+                f"The gallery's table is of the engine {engine}: run manage.py prepare."
+            )
+        if seen > newest:
+            # Set back to an older state, as by a backup: how much of the table is still right, nobody knows.
+            raise NotPrepared("The gallery's table is ahead: run manage.py prepare.")
+        while seen < newest:
+            # In steps, so that who is interrupted has done some of it.
+            with transaction.atomic(), connection.cursor() as cursor:
+                seen = _bring_up(cursor, engine)
+
+    def settle(self) -> None:
+        """Do what `refresh` does: it takes a lock, which a transaction would keep."""
+        self.refresh()
 
     def search(self, probes: Embeddings, /) -> PersonDistances:
         """Return the distance of each probe, (P, D), to the people near it; the people may be wrong, no distance is.
@@ -145,18 +185,12 @@ class IndexedGallery:
 
     def _people_near(self, probes: Embeddings, *, index: bool) -> Faces:
         """Return all faces of the people who have one of those nearest to a probe."""
-        near: set[int] = set()
+        near: set[uuid.UUID] = set()
         with _searching(index=index) as cursor:
             for probe in probes:
-                cursor.execute(
-                    "SELECT known_face_id FROM recognition_vector"
-                    " ORDER BY embedding <-> %s::halfvec LIMIT %s",
-                    [_text(probe), FACES],
-                )
-                near.update(pk for (pk,) in cursor.fetchall())
-        people = KnownFace.objects.filter(pk__in=near).values("person")
+                near |= _nearest(cursor, _text(probe))
         rows = KnownFace.objects.filter(
-            person__in=people, face__embedding__engine=self._engine.name
+            person__in=near, face__embedding__engine=self._engine.name
         ).values_list("person_id", "pk", "revision", "face__embedding__vector")
         unsorted = Unsorted(room=4 * len(near), engine=self._engine)
         for person, pk, revision, vector in rows.order_by():
@@ -164,72 +198,126 @@ class IndexedGallery:
         return unsorted.lay_out()
 
 
+def _nearest(cursor: CursorWrapper, probe: str) -> set[uuid.UUID]:
+    """Return the people of the faces nearest to a probe; more faces if a few people have them all."""
+    people: set[uuid.UUID] = set()
+    faces = FACES
+    while faces <= MOST_FACES:
+        cursor.execute(
+            "SELECT known.person_id FROM (SELECT known_face_id FROM recognition_vector"
+            "  ORDER BY embedding <-> %s::halfvec LIMIT %s) near"
+            " JOIN recognition_knownface known ON known.id = near.known_face_id",
+            [probe, faces],
+        )
+        found = [person for (person,) in cursor.fetchall()]
+        people = set(found)
+        if len(people) >= FEW or len(found) < faces // 2:
+            break
+        faces *= 4
+    return people
+
+
 @contextmanager
 def _searching(*, index: bool) -> Iterator[CursorWrapper]:
     """Give a cursor whose searches use the index, or do not."""
     with transaction.atomic(), connection.cursor() as cursor:
         if index:
+            # Further than its list where a few people have all the nearest faces.
+            cursor.execute("SELECT set_config('hnsw.iterative_scan', 'strict_order', true)")
             cursor.execute("SELECT set_config('hnsw.ef_search', %s, true)", [str(LIST)])
-        else:
-            cursor.execute("SELECT set_config('enable_indexscan', 'off', true)")
+        cursor.execute(
+            "SELECT set_config('enable_indexscan', %s, true)", ["on" if index else "off"]
+        )
         yield cursor
+        cursor.execute("SELECT set_config('enable_indexscan', 'on', true)")
 
 
-def _make(cursor: CursorWrapper, engine: str) -> None:
-    """Make the table anew and empty, without an index."""
+@contextmanager
+def _turn() -> Iterator[CursorWrapper]:
+    """Give a cursor to one of several who want to prepare the table; the others wait."""
+    with connection.cursor() as cursor:
+        cursor.execute(TURN)
+        try:
+            yield cursor
+        finally:
+            cursor.execute(END_TURN)
+
+
+def _rebuild(cursor: CursorWrapper, engine: str) -> None:
+    """Fill and index a new table while the old one is searched, then put it in its place; in turn."""
+    cursor.execute("DROP TABLE IF EXISTS recognition_vector_new")
+    with transaction.atomic():
+        seen = revisions.revision()
+        cursor.execute(
+            "CREATE TABLE recognition_vector_new (known_face_id bigint PRIMARY KEY,"
+            " revision bigint NOT NULL, embedding halfvec(%s) NOT NULL)",
+            [engines.DIMENSIONS[engine]],
+        )
+        for block in revisions.everything(engine):
+            cursor.executemany(
+                "INSERT INTO recognition_vector_new VALUES (%s, %s, %s)",
+                list(zip(block.ids, block.revisions, map(_text, block.vectors), strict=True)),
+            )
+        # By Euclidean distance, in whose order unit vectors by their cosine are as well.
+        cursor.execute(
+            "CREATE INDEX recognition_vector_new_hnsw ON recognition_vector_new"
+            " USING hnsw (embedding halfvec_l2_ops) WITH (m = %s, ef_construction = %s)",
+            [LINKS, BUILD_LIST],
+        )
+        cursor.execute("ANALYZE recognition_vector_new")
+    for last in range(1, LOCK_TRIES + 1):
+        try:
+            with transaction.atomic():
+                _replace(cursor, engine, seen=seen)
+        except OperationalError:
+            # Somebody searches, or brings the old one up, and waits for us in turn.
+            if last == LOCK_TRIES:
+                raise
+        else:
+            return
+
+
+def _replace(cursor: CursorWrapper, engine: str, *, seen: int) -> None:
+    """Put the new table in the place of the old one, in a transaction. Raises OperationalError if it is in use."""
+    cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_SECONDS}s"])
+    # Those who bring the table up take this lock first as well.
+    cursor.execute(
+        "INSERT INTO recognition_vectorstate VALUES (1, %s, %s)"
+        " ON CONFLICT (id) DO UPDATE SET engine = excluded.engine, revision = excluded.revision",
+        [engine, seen],
+    )
     cursor.execute("DROP TABLE IF EXISTS recognition_vector")
-    cursor.execute(
-        "CREATE TABLE recognition_vector (known_face_id bigint PRIMARY KEY, revision bigint NOT NULL,"
-        " embedding halfvec(%s) NOT NULL)",
-        [engines.DIMENSIONS[engine]],
-    )
-    cursor.execute(
-        "INSERT INTO recognition_vectorstate VALUES (1, %s, 0)"
-        " ON CONFLICT (id) DO UPDATE SET engine = excluded.engine, revision = 0",
-        [engine],
-    )
+    cursor.execute("ALTER TABLE recognition_vector_new RENAME TO recognition_vector")
+    cursor.execute("ALTER INDEX recognition_vector_new_hnsw RENAME TO recognition_vector_hnsw")
+    # Who has just brought the old one up searches in this one.
+    while seen < revisions.revision():
+        seen = _bring_up(cursor, engine)
 
 
-def _build(cursor: CursorWrapper) -> None:
-    # By Euclidean distance, in whose order unit vectors by their cosine are as well.
-    cursor.execute(
-        "CREATE INDEX recognition_vector_hnsw ON recognition_vector"
-        " USING hnsw (embedding halfvec_l2_ops) WITH (m = %s, ef_construction = %s)",
-        [LINKS, BUILD_LIST],
-    )
+def _bring_up(cursor: CursorWrapper, engine: str) -> int:
+    """Take over some of what the table has not seen, in a transaction; return up to which revision it has now.
 
-
-def _bring_up(cursor: CursorWrapper, engine: str) -> None:
-    """Take over what the table has not seen, in a transaction; of several at once one does, and the others wait."""
+    Of several at once one does, and the others wait.
+    """
     cursor.execute("SELECT revision FROM recognition_vectorstate FOR UPDATE")
-    (seen,) = cursor.fetchone()
-    newest = revisions.revision()
-    if seen > newest:
-        # The database was set back to an older state, and the table, which is in no backup, was not.
-        cursor.execute("TRUNCATE recognition_vector")
-        seen = 0
+    seen = int(cursor.fetchone()[0])
+    until = revisions.step(after=seen, faces=COMMITTED)
     gone: list[int] = []
     known: list[tuple[int, int, str]] = []
-    for change in revisions.changes(engine, after=seen):
-        newest = max(newest, change.revision)
+    for change in revisions.changes(engine, after=seen, until=until):
         if change.vector is None:
             gone.append(change.known_face)
         else:
             known.append((change.known_face, change.revision, _text(change.vector)))
-        if len(known) == STORED:
-            _store(cursor, known)
-            known.clear()
-    _store(cursor, known)
+    for start in range(0, len(known), STORED):
+        cursor.executemany(
+            "INSERT INTO recognition_vector VALUES (%s, %s, %s) ON CONFLICT (known_face_id)"
+            " DO UPDATE SET revision = excluded.revision, embedding = excluded.embedding",
+            known[start : start + STORED],
+        )
     cursor.execute("DELETE FROM recognition_vector WHERE known_face_id = ANY(%s)", [gone])
-    cursor.execute("UPDATE recognition_vectorstate SET revision = %s", [newest])
-
-
-def _store(cursor: CursorWrapper, known: list[tuple[int, int, str]]) -> None:
-    cursor.executemany(
-        "INSERT INTO recognition_vector VALUES (%s, %s, %s) ON CONFLICT (known_face_id)"
-        " DO UPDATE SET revision = excluded.revision, embedding = excluded.embedding",
-        known,
-    )
+    cursor.execute("UPDATE recognition_vectorstate SET revision = %s", [until])
+    return until
 
 
 def _text(vector: npt.NDArray[np.float32]) -> str:

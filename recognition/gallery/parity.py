@@ -1,9 +1,9 @@
 """Whether a gallery answers what comparing each face would answer, and how sure that is.
 
-Half of the probes are known faces, moved by noise as far as another photo of the person is; the others are faces that
-came in. Those count to whom somebody is near enough for an alert. An answer agrees if it has everybody who is, and
-everybody who is so little farther than the first that it would be ambiguous, at the same distances. Weaker candidates
-than these do not count: an index misses some.
+Half of the probes are known faces, moved by noise to where an alert is still raised; the others are faces that came in.
+Those count to whom somebody is near enough for an alert. An answer agrees if it has everybody who is, and everybody who
+is so little farther than the first that it would be ambiguous, at the same distances. Weaker candidates than these do
+not count: an index misses some.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.stats
-from django.db.models import QuerySet
+from django.db.models import Max, Min, QuerySet
 
 from recognition.engine import Distances, Embeddings, Engine
 from recognition.gallery import revisions
@@ -31,8 +30,10 @@ PROBES, FACES = 32, 50_000
 CANDIDATES = 5
 #: Difference of two distances that are the same, as rounding leaves it.
 TOLERANCE = 2e-3
-#: Length of the noise by which known faces are moved, as a share of their own: to a cosine of 0.64.
-NOISE = 1.2
+#: How far known faces are moved, as a share of the distance within which an alert is raised.
+MOVED = 0.7
+#: Times that embeddings are drawn, of which many may be gone; and numbers a probe up to which all are looked at.
+DRAWS, DENSE = 20, 20
 #: Times that it is begun anew because somebody was enrolled or forgotten meanwhile.
 TRIES = 3
 
@@ -72,29 +73,31 @@ def measure(
     *,
     engine: Engine,
     probes: int,
+    together: int = PROBES,
     tell: Callable[[int], object] = tell_nobody,
     seed: int | None = None,
 ) -> Parity:
     """Compare the answers of a gallery with exact ones to up to so many probes; tells how many are answered.
 
-    Raises Busy if the known faces do not hold still.
+    So many are asked together. Raises Busy if answers differ and the known faces do not hold still.
     """
     asked = draw(engine, count=probes, seed=seed)
     for _ in range(TRIES):
         before = revisions.revision()
         expected = compare_each(asked, engine=engine)
         agreed = counted = 0
-        for start in range(0, len(asked), PROBES):
-            some = asked[start : start + PROBES]
-            answers = zip(
-                _lists(search(some), engine), expected[start : start + PROBES], strict=True
-            )
-            for answer, right in answers:
+        for start in range(0, len(asked), together):
+            some = asked[start : start + together]
+            answers = _lists(search(some), engine)
+            for answer, right in zip(answers, expected[start : start + together], strict=True):
                 counted += bool(len(right))
                 agreed += bool(len(right)) and _agree(answer, right)
             tell(len(some))
-        if revisions.revision() == before:
-            return _parity(agreed, probes=counted, faces=revisions.sums(engine.name).faces)
+        after, known = revisions.sums(engine.name)
+        found = _parity(agreed, probes=counted, faces=known.faces)
+        # Who is enrolled or forgotten meanwhile makes answers differ, and none agree.
+        if after == before or found.recall >= LEAST_RECALL:
+            return found
         tell(-len(asked))
     raise Busy("The known faces changed each time while they were compared: try again later.")
 
@@ -103,32 +106,50 @@ def draw(engine: Engine, *, count: int, seed: int | None) -> Embeddings:
     """Return up to so many probes, (P, D): first known faces, moved, then stored ones as they are."""
     rng = np.random.default_rng(seed)
     stored = Embedding.objects.filter(engine=engine.name)
-    known = _some(
-        stored.filter(face__known_as__isnull=False),
-        count=count // 2,
-        dimensions=engine.dimensions,
-        rng=rng,
-    )
-    others = _some(stored, count=count - count // 2, dimensions=engine.dimensions, rng=rng)
-    noise = rng.standard_normal(known.shape).astype(np.float32) / np.sqrt(engine.dimensions)
-    lengths = np.linalg.norm(known, axis=1, keepdims=True)
-    moved = known + NOISE * lengths * noise
-    # As long as it was: embeddings of some engines have length 1.
-    moved *= lengths / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)
-    return np.concatenate([moved, others]).astype(np.float32)
+    known = _some(stored.filter(face__known_as__isnull=False), count // 2, engine=engine, rng=rng)
+    others = _some(stored, count - count // 2, engine=engine, rng=rng)
+    return np.concatenate([_moved(known, engine=engine, rng=rng), others])
+
+
+def _moved(faces: Embeddings, *, engine: Engine, rng: np.random.Generator) -> Embeddings:
+    """Return faces as far from these, in directions of chance, as MOVED says; as long as they are."""
+    lengths = np.linalg.norm(faces, axis=1, keepdims=True)
+    noise = rng.standard_normal(faces.shape).astype(np.float32)
+    noise *= lengths / np.maximum(np.linalg.norm(noise, axis=1, keepdims=True), 1e-9)
+    low, high = np.zeros_like(lengths), np.full_like(lengths, 10)
+    moved = faces
+    for _ in range(20):
+        share = (low + high) / 2
+        moved = faces + share * noise
+        moved *= lengths / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)
+        pairs = zip(moved, faces, strict=True)
+        far = [engine.distances(one[None], face[None])[0, 0] for one, face in pairs]
+        is_far = np.array(far).reshape(-1, 1) > MOVED * engine.thresholds.alert
+        low, high = np.where(is_far, low, share), np.where(is_far, share, high)
+    return moved.astype(np.float32)
 
 
 def _some(
-    stored: QuerySet[Embedding], *, count: int, dimensions: int, rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
-    """Return up to so many of the embeddings, (N, D), drawn by chance."""
-    pks = np.fromiter(stored.values_list("pk", flat=True).iterator(), dtype=np.int64)
-    drawn = rng.choice(pks, size=min(count, len(pks)), replace=False).tolist()
-    rows: list[Any] = []
-    for start in range(0, len(drawn), 500):
-        some = Embedding.objects.filter(pk__in=drawn[start : start + 500]).order_by("pk")
-        rows += some.values_list("vector", flat=True)
-    return np.array(rows, np.float32).reshape(len(rows), dimensions)
+    stored: QuerySet[Embedding], count: int, *, engine: Engine, rng: np.random.Generator
+) -> Embeddings:
+    """Return up to so many of the embeddings, (N, D), drawn by chance; without reading what all of them are."""
+    bounds = stored.aggregate(low=Min("pk"), high=Max("pk"))
+    found: dict[int, Any] = {}
+    for _ in range(DRAWS if count and bounds["low"] is not None else 0):
+        pks = range(bounds["low"], bounds["high"] + 1)
+        if len(pks) > DENSE * count:
+            pks = rng.integers(pks.start, pks.stop, size=4 * count).tolist()
+        for start in range(0, len(pks), 500):
+            rows = stored.filter(pk__in=pks[start : start + 500]).order_by("pk")
+            found |= dict(rows.values_list("pk", "vector"))
+        if len(found) >= count:
+            break
+    else:
+        # Nearly all between the first and the last are gone.
+        found |= dict(stored.order_by("pk").values_list("pk", "vector")[:count])
+    chosen = rng.permutation(np.array(list(found), np.int64))[:count].tolist()
+    vectors = np.array([found[pk] for pk in chosen], np.float32)
+    return vectors.reshape(len(chosen), engine.dimensions)
 
 
 def compare_each(probes: Embeddings, *, engine: Engine) -> list[Distances]:

@@ -5,6 +5,7 @@ revision N has seen all before it. Rows carry their revision and removals leave 
 statement, because in two of them one in ten snapshots was torn.
 """
 
+import secrets
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, cast
@@ -12,10 +13,14 @@ from typing import NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 from django.db import connection, transaction
-from django.db.models import BinaryField, Count, F, Sum, UUIDField, Value
+from django.db.models import BinaryField, F, UUIDField, Value
 
 from recognition.models import GalleryState, KnownFace, Tombstone
 
+#: The longest step from one revision to the next. Sums of a million faces after ten million changes stay in 64 bits.
+LONGEST_STEP = 2**16
+#: The last revision that there may be.
+LAST = 2**63 - 1
 #: Rows that are read at once where all are.
 CHUNK = 10_000
 
@@ -50,10 +55,15 @@ class Sums(NamedTuple):
 
 
 def next_revision() -> int:
-    """Return a new revision; call it first in the transaction that changes known faces, or it raises."""
+    """Return a new revision; call it first in the transaction that changes known faces, or it raises.
+
+    It is higher than all before by a step of chance, so that two histories of one database, as after a backup was
+    restored, do not count alike.
+    """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("A revision outside a transaction would order nothing.")
-    GalleryState.objects.filter(pk=1).update(revision=F("revision") + 1)
+    step = 1 + secrets.randbelow(LONGEST_STEP)
+    GalleryState.objects.filter(pk=1).update(revision=F("revision") + step)
     return GalleryState.objects.values_list("revision", flat=True).get(pk=1)
 
 
@@ -96,16 +106,17 @@ def remove(known_faces: Iterable[KnownFace]) -> None:
     KnownFace.objects.filter(pk__in=[known.pk for known in gone]).delete()
 
 
-def changes(engine: str, *, after: int) -> Iterator[Change]:
+def changes(engine: str, *, after: int, until: int = LAST) -> Iterator[Change]:
     """Yield what has changed after a revision among the faces that an engine has described, in any order; one query.
 
     A face that was removed has no row any more, so that it does not come twice.
     """
-    known = KnownFace.objects.filter(
-        revision__gt=after, face__embedding__engine=engine
-    ).values_list("revision", "pk", "person_id", "face__embedding__vector")
+    span = {"revision__gt": after, "revision__lte": until}
+    known = KnownFace.objects.filter(face__embedding__engine=engine, **span).values_list(
+        "revision", "pk", "person_id", "face__embedding__vector"
+    )
     gone = (
-        Tombstone.objects.filter(revision__gt=after)
+        Tombstone.objects.filter(**span)
         .annotate(
             person=Value(None, output_field=UUIDField()),
             vector=Value(None, output_field=BinaryField()),
@@ -113,11 +124,14 @@ def changes(engine: str, *, after: int) -> Iterator[Change]:
         .values_list("revision", "known_face_id", "person", "vector")
     )
     rows = known.order_by().union(gone.order_by(), all=True)
-    # Whoever has read nothing yet may read very much.
-    found = rows if after else rows.iterator(chunk_size=CHUNK)
-    return (
-        Change(*row) for row in cast("Iterable[tuple[int, int, uuid.UUID | None, None]]", found)
-    )
+    return (Change(*row) for row in cast("Iterable[tuple[int, int, uuid.UUID | None, None]]", rows))
+
+
+def step(*, after: int, faces: int) -> int:
+    """Return a revision up to which about so many known faces have changed after another; the newest if few have."""
+    rows = KnownFace.objects.filter(revision__gt=after).order_by("revision")
+    far = rows.values_list("revision", flat=True)[faces : faces + 1].first()
+    return revision() if far is None else far
 
 
 def everything(engine: str) -> Iterator[Block]:
@@ -145,9 +159,16 @@ def everything(engine: str) -> Iterator[Block]:
             )
 
 
-def sums(engine: str) -> Sums:
-    """Return those of the faces that an engine has described, as they are committed."""
-    found = KnownFace.objects.filter(face__embedding__engine=engine).aggregate(
-        faces=Count("pk"), ids=Sum("pk"), revisions=Sum("revision")
-    )
-    return Sums(**{name: int(value or 0) for name, value in found.items()})
+def sums(engine: str) -> tuple[int, Sums]:
+    """Return the newest revision, and the sums of the faces that an engine has described then; one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT revision FROM recognition_gallerystate WHERE id = 1), count(*),"
+            " coalesce(sum(known.id), 0), coalesce(sum(known.revision), 0)"
+            " FROM recognition_knownface known"
+            " JOIN recognition_embedding embedding ON embedding.face_id = known.face_id"
+            " WHERE embedding.engine = %s",
+            [engine],
+        )
+        newest, *found = (int(value) for value in cursor.fetchone())
+    return newest, Sums(*found)

@@ -1,7 +1,7 @@
 """Known faces in files that the workers of a machine share: each maps them, and memory holds them once.
 
-A folder a snapshot, named for the engine and the revision; it is whole or absent, and the newest one counts. What it
-holds is what the database says at its revision, and nothing that is in no table: it may be removed at any time.
+A folder a snapshot, named for the engine, the revision, and by chance; it is whole or absent, and the newest counts.
+What it holds is what the database says at its revision, and nothing that is in no table: it may be removed at any time.
 """
 
 import fcntl
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 class Snapshot:
     """Faces as they were at a revision, and when they were written, in seconds since 1970."""
 
+    path: Path
     faces: Faces
     revision: int
     written_at: float
@@ -57,7 +58,7 @@ def newest(folder: Path, *, engine: Engine) -> Snapshot | None:
         try:
             return _open(path)
         # Another process may remove it, or a disk have damaged it.
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             log.warning("The gallery's snapshot %s cannot be used: %s", path.name, error)
     return None
 
@@ -73,17 +74,13 @@ def write(folder: Path, faces: Faces, *, revision: int, engine: Engine) -> Snaps
                 file.flush()
                 os.fsync(file.fileno())
         (draft / "facts.json").write_text(json.dumps({"format": FORMAT, "revision": revision}))
-        before = _of(folder, engine)
-        path = folder / f"{engine.name}-{revision:020d}"
-        if path.exists():
-            # Of the same revision, and not trusted.
-            shutil.rmtree(path)
+        path = folder / f"{engine.name}-{revision:020d}-{draft.stem[1:9]}"
         draft.rename(path)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    for old in (*(one for one in before if one != path), *_abandoned(folder)):
-        # Those who have it mapped keep it.
+    # Those who have one mapped keep it.
+    for old in (*(one for one in folder.glob("*-*") if one != path), *_abandoned(folder)):
         shutil.rmtree(old, ignore_errors=True)
     return _open(path)
 
@@ -112,8 +109,28 @@ def _open(path: Path) -> Snapshot:
         field.name: np.asarray(np.load(path / f"{field.name}.npy", mmap_mode="r"))
         for field in fields(Faces)
     }
+    faces = Faces(**arrays)
+    if not _fits(faces):
+        raise ValueError("its parts do not fit together")
     return Snapshot(
-        faces=Faces(**arrays),
-        revision=facts["revision"],
+        path=path,
+        faces=faces,
+        revision=int(facts["revision"]),
         written_at=(path / "facts.json").stat().st_mtime,
+    )
+
+
+def _fits(faces: Faces) -> bool:
+    """Return whether the arrays are as long as each other says, and no place is outside."""
+    rows, people = len(faces.ids), len(faces.people)
+    return (
+        {len(faces.vectors), len(faces.revisions), len(faces.by_id)} == {rows}
+        and len(faces.by_person) == people == len(faces.starts) - 1
+        and len(faces.templates) == len(faces.fused)
+        and faces.starts[0] == 0
+        and faces.starts[-1] == rows
+        and all(
+            one.min(initial=0) >= 0 and one.max(initial=0) < max(size, 1)
+            for one, size in ((faces.by_id, rows), (faces.by_person, people), (faces.fused, people))
+        )
     )

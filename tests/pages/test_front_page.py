@@ -139,11 +139,12 @@ def test_the_page_of_a_failure_needs_neither_user_nor_database() -> None:
 
 @pytest.mark.django_db
 def test_that_people_may_not_be_found_is_said_until_an_audit_passes(
-    client: Client, uploader: Any
+    client: Client, operator: Any
 ) -> None:
-    client.force_login(uploader)
     facts = {"engine": settings.ENGINE, "faces": 9, "low": 0.1, "high": 0.5, "held": "exact"}
     GalleryAudit.objects.create(probes=1000, agreed=700, is_passed=False, **facts)
-    assert "300 of 1000 probes" in client.get("/").content.decode()
+    page = client.get("/").content.decode()
+    assert "300 of 1000 probes" in page
+    assert "Restart the workers" in page
     GalleryAudit.objects.create(probes=1000, agreed=1000, is_passed=True, **facts)
     assert "probes" not in client.get("/").content.decode()

@@ -269,6 +269,8 @@ def test_a_person_deleted_while_a_photo_is_in_work_is_left_out(
     class DeletesMeanwhile:
         """The gallery of a worker that finds the person just before somebody deletes them."""
 
+        settle = known.settle
+
         def search(self, *args: Any, **kwargs: Any) -> Any:
             found = known.search(*args, **kwargs)
             people.delete_people([person])
@@ -289,6 +291,8 @@ def test_who_is_enrolled_while_a_photo_is_searched_for_is_found_on_it(
 
     class EnrolsMeanwhile:
         """The gallery of a worker that looks just before somebody is enrolled."""
+
+        settle = known.settle
 
         def search(self, *args: Any, **kwargs: Any) -> Any:
             found = known.search(*args, **kwargs)

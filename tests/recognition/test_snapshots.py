@@ -11,7 +11,7 @@ from recognition import gallery
 from recognition.engine import Engine
 from recognition.gallery import exact, snapshots
 from recognition.gallery.exact import ExactGallery
-from recognition.models import KnownFace
+from recognition.models import GalleryState, KnownFace
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -93,7 +93,8 @@ def test_many_changes_make_a_new_one_which_others_take_over(
     engine: Engine, faces: list[KnownFace], tmp_path: Path
 ) -> None:
     first, second = (
-        ExactGallery(engine, folder=tmp_path, mapped_from=1, least_aside=2) for _ in range(2)
+        ExactGallery(engine, folder=tmp_path, mapped_from=1, least_above=2, apart=0)
+        for _ in range(2)
     )
     first.refresh()
     second.refresh()
@@ -105,6 +106,7 @@ def test_many_changes_make_a_new_one_which_others_take_over(
     (after,) = names(tmp_path)
     assert after > before
     written = (tmp_path / after / "vectors.npy").stat().st_mtime_ns
+    second.refresh()
     assert found(second, 51) == person.pk
     assert names(tmp_path) == [after]
     assert (tmp_path / after / "vectors.npy").stat().st_mtime_ns == written
@@ -113,7 +115,7 @@ def test_many_changes_make_a_new_one_which_others_take_over(
 def test_while_one_writes_others_go_on_with_what_they_have(
     engine: Engine, faces: list[KnownFace], tmp_path: Path
 ) -> None:
-    known = ExactGallery(engine, folder=tmp_path, mapped_from=1, least_aside=0)
+    known = ExactGallery(engine, folder=tmp_path, mapped_from=1, least_above=0, apart=0)
     known.refresh()
     before = names(tmp_path)
     new = make.known_face(make.person("Ada Example"), vector=unit(50))
@@ -150,14 +152,108 @@ def test_one_of_another_state_of_the_database_is_thrown_away(
     assert found(worker(engine, tmp_path), 4) == faces[4].person_id
 
 
+def test_one_of_another_history_that_counts_alike_is_thrown_away(
+    engine: Engine, faces: list[KnownFace], tmp_path: Path
+) -> None:
+    before = GalleryState.objects.get().revision
+    gone = make.known_face(make.person("Ada Example"), vector=unit(50))
+    worker(engine, tmp_path).refresh()
+    # A backup is restored, its sequences as well, and somebody else enrolled: the next in number.
+    KnownFace.objects.filter(pk=gone.pk).delete()
+    GalleryState.objects.update(revision=before)
+    came = make.known_face(make.person("Bo Example"), vector=unit(60))
+    KnownFace.objects.filter(pk=came.pk).update(id=gone.pk)
+    fresh = worker(engine, tmp_path)
+    assert found(fresh, 60) == came.person_id
+    assert found(fresh, 50) is None
+
+
+def test_one_of_a_gallery_that_was_small_meanwhile_is_gone(
+    engine: Engine, faces: list[KnownFace], tmp_path: Path
+) -> None:
+    worker(engine, tmp_path).refresh()
+    ExactGallery(engine, folder=tmp_path, mapped_from=7).refresh()
+    assert names(tmp_path) == []
+
+
+def test_a_gallery_that_becomes_small_leaves_none(
+    engine: Engine, faces: list[KnownFace], tmp_path: Path
+) -> None:
+    known = ExactGallery(engine, folder=tmp_path, mapped_from=6)
+    known.refresh()
+    was_mapped = known.is_mapped
+    with transaction.atomic():
+        gallery.remove(faces[:2])
+    known.refresh()
+    assert (was_mapped, known.is_mapped) == (True, False)
+    assert names(tmp_path) == []
+    assert found(known, 4) == faces[4].person_id
+
+
+def test_that_of_another_engine_goes(
+    engine: Engine, faces: list[KnownFace], tmp_path: Path
+) -> None:
+    (tmp_path / "dlib-00000000000000000007-0badcafe").mkdir()
+    worker(engine, tmp_path).refresh()
+    (name,) = names(tmp_path)
+    assert name.startswith("opencv-")
+
+
+def test_one_that_another_worker_replaced_is_not_built_upon(
+    engine: Engine, faces: list[KnownFace], tmp_path: Path
+) -> None:
+    one, other = (
+        ExactGallery(engine, folder=tmp_path, mapped_from=1, least_above=0, apart=0)
+        for _ in range(2)
+    )
+    one.refresh()
+    other.refresh()
+    # What one has is damaged in its memory, say; an audit had the other make it anew.
+    other.forget()
+    other.refresh()
+    (name,) = names(tmp_path)
+    make.known_face(make.person("Ada Example"), vector=unit(50))
+    one.refresh()
+    assert names(tmp_path) == [name]
+    assert found(one, 50) is not None
+
+
+def test_a_disk_that_is_full_keeps_nobody_from_searching(
+    engine: Engine,
+    faces: list[KnownFace],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "turn").mkdir()
+    known = worker(engine, tmp_path)
+    assert found(known, 4) == faces[4].person_id
+    new = make.known_face(make.person("Ada Example"), vector=unit(50))
+    known.settle()
+    assert found(known, 50) == new.person_id
+    assert "cannot be shared" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\x93NUMPY"])
 @pytest.mark.parametrize("name", ["facts.json", "vectors.npy", "starts.npy"])
 def test_a_damaged_one_is_not_used(
+    engine: Engine, faces: list[KnownFace], tmp_path: Path, name: str, content: bytes
+) -> None:
+    worker(engine, tmp_path).refresh()
+    (folder,) = names(tmp_path)
+    (tmp_path / folder / name).write_bytes(content)
+    fresh = worker(engine, tmp_path)
+    assert found(fresh, 4) == faces[4].person_id
+    assert len(fresh) == 6
+
+
+@pytest.mark.parametrize("name", ["by_id.npy", "by_person.npy", "ids.npy", "starts.npy"])
+def test_one_whose_parts_do_not_fit_together_is_not_used(
     engine: Engine, faces: list[KnownFace], tmp_path: Path, name: str
 ) -> None:
     worker(engine, tmp_path).refresh()
     (folder,) = names(tmp_path)
     file = tmp_path / folder / name
-    file.write_bytes(file.read_bytes()[:20])
+    np.save(file, np.load(file)[:-1] + 1000)
     fresh = worker(engine, tmp_path)
     assert found(fresh, 4) == faces[4].person_id
     assert len(fresh) == 6

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from facewatch.roles import ensure_roles
 from recognition import reembedding
@@ -28,6 +28,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         if settings.GALLERY == parity.PGVECTOR:
             self._prepare_gallery()
+        elif connection.vendor == "postgresql":
+            # Nobody would keep it up to date, nor take out who is forgotten.
+            indexed.remove()
         ensure_roles()
         users = get_user_model().objects
         if not users.filter(is_superuser=True).exists():

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 from rich.table import Table
 
 from recognition import audits, loaded, progress
@@ -50,7 +51,7 @@ class Command(BaseCommand):
                     tell=lambda done: bar.advance(task, done),
                 )
                 bar.update(task, total=row.probes)
-        except (EngineError, parity.Busy) as error:
+        except (EngineError, DatabaseError, parity.Busy) as error:
             raise CommandError(str(error)) from error
         console.print(_table(row))
         if not row.is_passed:
