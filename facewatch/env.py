@@ -164,6 +164,12 @@ VARIABLES: tuple[Variable, ...] = (
         help="Connections to PostgreSQL that the threads of one process share at the most. A worker uses two.",
     ),
     Variable(
+        name="FACEWATCH_SILENCE_SECONDS",
+        default="20",
+        help="Seconds after which both ends give up a connection to PostgreSQL on which nothing arrives any more, "
+        "because the network was cut or a machine lost its power.",
+    ),
+    Variable(
         name="REDIS_URL",
         default="none: the queue is a SQLite file in the data folder",
         help="Redis that holds the queue, as redis://host:port/0.",

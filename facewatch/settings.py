@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from facewatch import storage_address
+from facewatch import postgres, storage_address
 from facewatch.env import env
 
 # Worker processes share the processors among them: several that each use all of them are slower than one thread each.
@@ -99,6 +99,9 @@ TEMPLATES: list[dict[str, Any]] = [
 QUEUE_PATH = DATA_DIR / "queue.sqlite3"
 REDIS_URL = env.str("REDIS_URL", default="")
 
+#: Seconds that a worker may take for one stage of one row; then its process is ended and the row is free again.
+LEASE_SECONDS = env.int("FACEWATCH_LEASE_SECONDS", default=180)
+
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'facewatch.sqlite3'}")
 }
@@ -111,15 +114,12 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     DATABASES["default"]["CONN_MAX_AGE"] = 60
 elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
-    # The threads of a process share a few connections, which open when they are needed and are looked at before use.
-    _options = {
-        "connect_timeout": 5,
-        "pool": {
-            "min_size": 0,
-            "max_size": env.int("FACEWATCH_DATABASE_CONNECTIONS", default=16),
-            "timeout": 5,
-        },
-    }
+    _options = postgres.options(
+        connections=env.int("FACEWATCH_DATABASE_CONNECTIONS", default=16),
+        silence_seconds=env.int("FACEWATCH_SILENCE_SECONDS", default=20),
+        lease_seconds=LEASE_SECONDS,
+    )
+    # A connection is looked at before use.
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 else:
     _options = {}
@@ -158,8 +158,6 @@ MAX_BACKLOG = env.int("FACEWATCH_MAX_BACKLOG", default=100_000)
 OWNER_SHARE = min(env.int("FACEWATCH_OWNER_SHARE", default=10), 100)
 MIN_FREE_BYTES = env.int("FACEWATCH_MIN_FREE_MB", default=500) * 1_000_000
 SEARCH_TIMEOUT = env.float("FACEWATCH_SEARCH_TIMEOUT", default=15.0)
-#: Seconds that a worker may take for one stage of one row; then its process is ended and the row is free again.
-LEASE_SECONDS = env.int("FACEWATCH_LEASE_SECONDS", default=180)
 #: Seconds between two sweeps of `manage.py serve`.
 SWEEP_SECONDS = env.float("FACEWATCH_SWEEP_SECONDS", default=15)
 #: Seconds that a row should wait for a worker at the most, on average; see `ledger.capacity`.

@@ -26,6 +26,7 @@ pytest_plugins = ["tests.disk", "tests.installation", "tests.storages"]
 LONGEST = (
     "tests/faults/test_chaos.py",
     "tests/faults/test_crashes.py",
+    "tests/hosts/test_hosts.py",
     "tests/flows/test_serve.py",
     "tests/pages/test_browser_photos.py",
     "tests/pages/test_browser_review.py",

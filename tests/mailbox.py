@@ -61,10 +61,10 @@ class Mailbox:
             await asyncio.sleep(2)
         return self.answer
 
-    def start(self) -> "Mailbox":
+    def start(self, *, address: str = "127.0.0.1") -> "Mailbox":
         """Listen on a free port; `controller.port` says which."""
         self.controller = Controller(
-            self, hostname="127.0.0.1", port=free_port(), authenticator=deny, auth_require_tls=False
+            self, hostname=address, port=free_port(), authenticator=deny, auth_require_tls=False
         )
         self.controller.start()
         return self

@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 import time
 import uuid
+from collections.abc import Mapping
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +24,6 @@ START_SECONDS = 30
 USER = "facewatch"
 #: It holds nothing that must outlive the machine.
 SETTINGS = {
-    "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "fsync": "off",
     "full_page_writes": "off",
@@ -32,10 +33,19 @@ SETTINGS = {
 
 
 class PostgresServer:
-    """One server on a port of its own; started again it has the same port and its data."""
+    """One server on a port of its own; started again it has the same port and its data.
 
-    def __init__(self) -> None:
+    `network` is its address there, as 10.1.2.3/24, and lets everybody in from there; `settings` go before SETTINGS.
+    """
+
+    def __init__(
+        self, *, network: str = "127.0.0.1/32", settings: Mapping[str, str] | None = None
+    ) -> None:
         self.port = free_port()
+        self._network = ip_interface(network)
+        self._settings = (
+            SETTINGS | {"listen_addresses": str(self._network.ip)} | dict(settings or {})
+        )
         self._folder = Path(tempfile.mkdtemp(prefix="facewatch-postgres-"))
         # PostgreSQL refuses to run as root, and whoever runs it must be able to read it.
         self._owner = pwd.getpwnam("nobody") if os.getuid() == 0 else None
@@ -55,13 +65,13 @@ class PostgresServer:
 
     def url_of(self, database: str) -> str:
         """Of a database."""
-        return f"postgres://{USER}@127.0.0.1:{self.port}/{database}"
+        return f"postgres://{USER}@{self._network.ip}:{self.port}/{database}"
 
     def start(self) -> Self:
         """Start the server, and make its data the first time; return once it answers."""
         if not (self._folder / "data").exists():
             self._install()
-        settings = SETTINGS | {"port": str(self.port)}
+        settings = self._settings | {"port": str(self.port)}
         arguments = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
             self._process = self._run(arguments, log=log)
@@ -144,6 +154,8 @@ class PostgresServer:
             timeout=60,
             **self._identity(),
         )
+        with (self._folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {self._network.network} trust\n")
 
     def _identity(self) -> dict[str, Any]:
         if self._owner is None:

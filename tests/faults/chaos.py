@@ -8,28 +8,25 @@ somebody, or if anything is left held, doubled or running.
 
 import argparse
 import random
-import re
 import signal
 import sqlite3
 import sys
 import tempfile
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from demo import photos as demo_photos
+from tests.faults import lobby
 from tests.installation import Installation, signal_all
 from tests.mailbox import Mailbox
 from tests.pictures import small_copy
@@ -68,12 +65,6 @@ TRIES = {
 RESTART_SECONDS = 40
 #: What the mail server does with a message, and how often.
 ANSWERS = {"250 OK": 10, "451 try later": 1, "drop": 1, "hang": 1}
-#: Rows that are still to be worked on or held, by table.
-UNFINISHED = {
-    "recognition_photo": ("uploaded", "detected"),
-    "alerts_delivery": ("pending", "sending"),
-    "alerts_digest": ("pending", "sending"),
-}
 
 
 @dataclass(kw_only=True)
@@ -112,31 +103,7 @@ class Chaos:
     def prepare(self) -> None:
         """Start the installation with one watched person, of whom two hear at once and hourly."""
         self.site.start()
-        token = self.site.token("manager", "manager")
-        person = self.site.post("/api/v1/people/", token=token, name="Barack Obama").json()
-        enrolment = self.site.upload(
-            f"/api/v1/people/{person['id']}/photos/",
-            demo_photos.path("obama-2009.jpg").read_bytes(),
-            token=token,
-        )
-        assert self.site.finished(enrolment.json(), token=token)["stage"] == "done"
-        watchlist = self.site.post(
-            "/api/v1/watchlists/",
-            token=token,
-            name="Lobby",
-            people=[person["id"]],
-            cooldown_seconds=0,
-        ).json()
-        for mode in ("instant", "hourly"):
-            answer = self.site.post(
-                "/api/v1/subscriptions/",
-                token=token,
-                watchlist=watchlist["id"],
-                mode=mode,
-                channel="email",
-                target=f"{mode}@example.org",
-            )
-            assert answer.status == 201, answer.body
+        lobby.open_for(self.site, modes=("instant", "hourly"))
         self._tokens = {owner: self.site.token(owner, "uploader") for owner in OWNERS}
 
     def run(self, *, seconds: float, look: Callable[[], None]) -> None:
@@ -167,9 +134,11 @@ class Chaos:
         while time.monotonic() < deadline:
             look()
             time.sleep(0.5)
-            if self._unfinished():
+            if lobby.unfinished(self.site):
                 self._let_pass("1 minute", brings=TRIES)
-            elif not self._query("SELECT count(*) FROM alerts_delivery WHERE stage = 'batched'"):
+            elif not lobby.count(
+                self.site, "SELECT count(*) FROM alerts_delivery WHERE stage = 'batched'"
+            ):
                 return
             elif time.monotonic() > next_hour:
                 # A consumer that starts looks for digests at once; otherwise it does when the minute is full.
@@ -188,11 +157,12 @@ class Chaos:
 
     def _upload(self, number: int, owner: str) -> None:
         """Upload photos of the watched person; one that gets no answer is sent again until it gets one."""
-        names = ("obama-2012.jpg", "obama-2010.jpg", "obama-2005.jpg")
         count = 0
         while not self._over.wait(len(OWNERS) / self._rate):
             count += 1
-            photo = small_copy(names[count % len(names)], number=number + len(OWNERS) * count)
+            photo = small_copy(
+                lobby.NAMES[count % len(lobby.NAMES)], number=number + len(OWNERS) * count
+            )
             while True:
                 try:
                     answer = self.site.upload("/api/v1/photos/", photo, token=self._tokens[owner])
@@ -201,7 +171,9 @@ class Chaos:
                     pass
                 else:
                     if answer.status in (200, 202):
-                        self.tally.accepted[answer.json()["id"]] = names[count % len(names)]
+                        self.tally.accepted[answer.json()["id"]] = lobby.NAMES[
+                            count % len(lobby.NAMES)
+                        ]
                         break
                     self.tally.refused += 1
                 time.sleep(0.3)
@@ -278,78 +250,9 @@ class Chaos:
             if parent_of(pid) == self.site.process.pid
         }
 
-    def _query(self, sql: str) -> int:
-        return int(self.site.query(sql)[0][0])
-
-    def _unfinished(self) -> int:
-        unheard = "purpose = 'upload' AND stage = 'done' AND published_at IS NULL"
-        return self._query(f"SELECT count(*) FROM recognition_photo WHERE {unheard}") + sum(  # noqa: S608
-            self._query(
-                f"SELECT count(*) FROM {table} WHERE lease_until IS NOT NULL OR stage IN {stages}"  # noqa: S608
-            )
-            for table, stages in UNFINISHED.items()
-        )
-
     def findings(self) -> dict[str, int]:
         """Return what became of everything, by name."""
-        photos = {
-            # SQLite keeps it as text without dashes.
-            str(uuid.UUID(str(pk))): (stage, code)
-            for pk, stage, code in self.site.query(
-                "SELECT id, stage, error_code FROM recognition_photo WHERE purpose = 'upload'"
-            )
-        }
-        doubles = sum(len(self.site.query(sql)) for sql in DOUBLES)
-        unalerted = self._query(UNALERTED)
-        ends = Counter(
-            stage
-            for table in ("alerts_delivery", "alerts_digest")
-            for (stage,) in self.site.query(f"SELECT stage FROM {table}")  # noqa: S608
-        )
-        stages = Counter(photos.get(pk, ("gone", ""))[0] for pk in self.tally.accepted)
-        codes = Counter(code for stage, code in photos.values() if stage == "failed")
-        told = Counter(
-            (mail["To"], alert)
-            for mail in self.mailbox.mails
-            for alert in set(re.findall(r"/alerts/([0-9a-f-]{36})/", _text(mail)))
-        )
-        return {
-            "accepted": len(self.tally.accepted),
-            "done": stages["done"],
-            **{f"failed: {code}": count for code, count in sorted(codes.items())},
-            "lost": len(self.tally.accepted) - stages["done"] - stages["failed"],
-            "done without its alert": unalerted,
-            "faces, sightings, alerts or deliveries doubled": doubles,
-            "mails accepted": len(self.mailbox.mails),
-            "of these digests": sum(
-                mail["To"] == "hourly@example.org" for mail in self.mailbox.mails
-            ),
-            "mailed twice": sum(count > 1 for count in told.values()),
-            "deliveries and digests unknown": ends["unknown"],
-            "still held or waiting": self._unfinished(),
-        }
-
-
-#: What must be there once: rows of each answer are one too many.
-DOUBLES = (
-    "SELECT photo_id FROM recognition_face GROUP BY photo_id HAVING count(*) > 1",
-    "SELECT photo_id FROM recognition_sighting GROUP BY photo_id HAVING count(*) > 1",
-    "SELECT photo_id FROM alerts_alert GROUP BY photo_id HAVING count(*) > 1",
-    "SELECT alert_id FROM alerts_delivery GROUP BY alert_id HAVING count(*) > 2",
-)
-UNALERTED = """
-    SELECT count(*) FROM recognition_photo
-    WHERE purpose = 'upload' AND stage = 'done' AND id NOT IN (SELECT photo_id FROM alerts_alert)
-"""
-#: Findings that must be zero.
-NEVER = (
-    "lost",
-    "done without its alert",
-    "faces, sightings, alerts or deliveries doubled",
-    "mailed twice",
-    "still held or waiting",
-    "processes left",
-)
+        return lobby.findings(self.site, accepted=self.tally.accepted, mailbox=self.mailbox)
 
 
 def parent_of(pid: int) -> int:
@@ -359,10 +262,6 @@ def parent_of(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
         return 0
-
-
-def _text(mail: Any) -> str:
-    return str(mail.get_body(("plain",)).get_content())
 
 
 def main(options: argparse.Namespace) -> int:
@@ -407,10 +306,10 @@ def main(options: argparse.Namespace) -> int:
     for name, count in chaos.tally.events.most_common():
         table.add_row(f"struck: {name}", str(count))
     for name, count in findings.items():
-        wrong = name in NEVER and count
+        wrong = name in lobby.NEVER and count
         table.add_row(name, f"{count}  must be 0" if wrong else str(count))
     console.print(table)
-    return int(any(findings[name] for name in NEVER))
+    return int(any(findings[name] for name in lobby.NEVER))
 
 
 if __name__ == "__main__":
