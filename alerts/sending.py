@@ -193,8 +193,7 @@ def _record(lease: Lease[Any], error: ChannelError | None, *, channel: str) -> N
     if error is None:
         leases.finish(lease, stage=Stage.SENT)
     elif isinstance(error, Unsure) and not (is_sent_again() or way.knows_repeats):
-        fields = {"error_code": error.code, "error_detail": error.detail}
-        leases.finish(lease, stage=Stage.UNKNOWN, **fields)
+        leases.finish(lease, stage=Stage.UNKNOWN, error_code=error.code, error_detail=error.detail)
     else:
         spent = _is_spent(lease, channel=channel)
         leases.fail(

@@ -8,7 +8,13 @@ import sys
 WITH_PEOPLE = ("detail", "templates", "margins", "watchlist", "day")
 
 if __name__ == "__main__":
-    benches = [["bench.engine"], ["bench.memory"], ["bench.accept"], ["bench.workers"]]
+    benches = [
+        ["bench.engine"],
+        ["bench.memory"],
+        ["bench.accept"],
+        ["bench.pipeline"],
+        ["bench.workers"],
+    ]
     if people := os.environ.get("FACEWATCH_BENCH_PEOPLE"):
         benches += [[f"bench.{name}", people] for name in WITH_PEOPLE]
     statuses = [

@@ -3,6 +3,7 @@
 Those that ask a server run with `manage.py check --deploy`.
 """
 
+import sqlite3
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from ledger import queues
 
 DATABASES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
 BROKERS = ("redis", "rediss", "unix")
+#: The first SQLite whose UPDATE returns the rows that it changed.
+LEAST_SQLITE = (3, 35, 0)
 
 
 @register
@@ -40,6 +43,23 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register
+def check_sqlite(
+    *, version: tuple[int, ...] = sqlite3.sqlite_version_info, **_: Any
+) -> list[CheckMessage]:
+    """SQLite must be new enough to claim work in one statement."""
+    if settings.DATABASES["default"]["ENGINE"] != DATABASES[0] or version >= LEAST_SQLITE:
+        return []
+    needed, found = (".".join(map(str, numbers)) for numbers in (LEAST_SQLITE, version))
+    return [
+        checks.Error(
+            f"SQLite {needed} or newer is needed, and this Python has {found}.",
+            hint="Take a newer Python, or set DATABASE_URL to a PostgreSQL.",
+            id="facewatch.E003",
+        )
+    ]
 
 
 @register(deploy=True)

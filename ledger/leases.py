@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
@@ -19,8 +20,9 @@ from django.db import DatabaseError
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from ledger import crashpoints, deadline, pauses
+from ledger import crashpoints, deadline, pauses, statements
 from ledger.models import Work
+from ledger.statements import Given
 
 logger = logging.getLogger(__name__)
 
@@ -78,24 +80,36 @@ def claim(model: type[W], pk: object, *, stage: str) -> Lease[W] | None:
     """
     crashpoints.reach("lease: not yet claimed")
     deadline.start(settings.LEASE_SECONDS)
-    now = timezone.now()
     token = uuid.uuid4()
-    claimed = (
-        model._default_manager.filter(free(now), due(now, model), pk=pk, stage=stage)
-        .filter(pauses.running(pauses.subject_of(model, stage)))
-        .filter(attempts__lt=model.MAX_ATTEMPTS)
-        .update(
-            lease_token=token,
-            lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
-            attempts=F("attempts") + 1,
-        )
+    row = _claiming(model, stage, settings.LEASE_SECONDS).fetch(
+        pk=pk, token=token, now=timezone.now()
     )
-    if not claimed:
+    if row is None:
         deadline.stop()
         return None
     crashpoints.reach("lease: claimed")
-    row = model._default_manager.filter(pk=pk, lease_token=token).first()
-    return Lease(row=row, token=token) if row else None
+    return Lease(row=row, token=token)
+
+
+@cache
+def _claiming(model: type[W], stage: str, lease_seconds: float) -> statements.Statement[W]:
+    """Return the statement that gives the row `pk` to whoever has the `token`, if it waits in a stage `now`."""
+    now = statements.given(model, "now", like="lease_until")
+    rows = (
+        model._default_manager.filter(free(now), due(now, model), stage=stage)
+        .filter(pauses.running(pauses.subject_of(model, stage)))
+        .filter(attempts__lt=model.MAX_ATTEMPTS, pk=statements.given(model, "pk"))
+    )
+    return statements.update(
+        rows,
+        {
+            "lease_token": statements.given(model, "token", like="lease_token"),
+            "lease_until": now + timedelta(seconds=lease_seconds),
+            "attempts": F("attempts") + 1,
+        },
+        # If the database crashes and forgets it, its token is not there any more, and the outcome is fenced off.
+        is_durable=False,
+    )
 
 
 def move(lease: Lease[Any], *, stage: str) -> None:
@@ -108,10 +122,11 @@ def move(lease: Lease[Any], *, stage: str) -> None:
     _update(lease, stage=stage, lease_until=until)
 
 
-def finish(lease: Lease[Any], *, stage: str, **fields: Any) -> None:
+def finish(lease: Lease[Any], *, stage: str, is_durable: bool = True, **fields: Any) -> None:
     """Move the row on to `stage`, give the lease back and store `fields` with it.
 
-    Call it inside the transaction that stores the outcome. Raises LeaseLost, which rolls that transaction back.
+    Call it inside the transaction that stores the outcome. Raises LeaseLost, which rolls that transaction back. What is
+    not durable does not wait for the disk: if the database forgets the outcome in a crash, it is worked out anew.
     """
     model = type(lease.row)
     now = timezone.now()
@@ -121,6 +136,7 @@ def finish(lease: Lease[Any], *, stage: str, **fields: Any) -> None:
         fields.setdefault("finished_at", now)
     _update(
         lease,
+        is_durable=is_durable,
         stage=stage,
         attempts=0,
         next_try_at=now,
@@ -240,18 +256,18 @@ def backoff(attempts: int) -> timedelta:
     return timedelta(seconds=wait * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 (no secret)
 
 
-def free(now: datetime) -> Q:
+def free(now: datetime | Given) -> Q:
     """Return what holds of the rows that nobody holds at that moment."""
     return Q(lease_until=None) | expired(now)
 
 
-def expired(now: datetime) -> Q:
+def expired(now: datetime | Given) -> Q:
     """Return what holds of the rows whose holder went silent: the lease ran out, or ends when no lease can."""
     latest = now + timedelta(seconds=settings.LEASE_SECONDS + CLOCK_SKEW)
     return Q(lease_until__lt=now) | Q(lease_until__gt=latest)
 
 
-def due(now: datetime, model: type[Work] | None = None) -> Q:
+def due(now: datetime | Given, model: type[Work] | None = None) -> Q:
     """Return what holds of the rows whose time has come, of a model that has rows which wait longer than others."""
     impossible = Q(next_try_at__gt=_latest(now, longest=LONGEST_BACKOFF))
     if model and model.PATIENT:
@@ -260,18 +276,38 @@ def due(now: datetime, model: type[Work] | None = None) -> Q:
     return Q(next_try_at__lte=now) | impossible
 
 
-def _latest(now: datetime, *, longest: float) -> datetime:
+def _latest(now: datetime | Given, *, longest: float) -> datetime | Given:
     """Return the end of the longest wait that can have begun by now, on a clock that is right."""
     return now + timedelta(seconds=longest * (1 + JITTER) + CLOCK_SKEW)
 
 
-def _update(lease: Lease[Any], **fields: Any) -> None:
-    model = type(lease.row)
+def _update(lease: Lease[Any], *, is_durable: bool = True, **fields: Any) -> None:
+    model: Any = type(lease.row)
     if detail := fields.get("error_detail"):
         # What a stranger's server answered may hold bytes that PostgreSQL stores in no text.
         fields["error_detail"] = detail.replace("\0", "�")
-    changed = model._default_manager.filter(pk=lease.row.pk, lease_token=lease.token).update(
-        **fields
+    # Expressions are part of the statement; other values are told to it.
+    parts = {name: value for name, value in fields.items() if hasattr(value, "resolve_expression")}
+    told = {name: value for name, value in fields.items() if name not in parts}
+    mine = _updating(
+        model, tuple(sorted(told)), tuple(sorted(parts.items())), is_durable=is_durable
     )
-    if not changed:
+    if not mine.send(pk=lease.row.pk, mine=lease.token, **told):
         raise LeaseLost(f"{model.__name__} {lease.row.pk} is no longer ours")
+
+
+@cache
+def _updating(
+    model: type[W],
+    told: tuple[str, ...],
+    parts: tuple[tuple[str, Any], ...],
+    *,
+    is_durable: bool,
+) -> statements.Statement[W]:
+    """Return the statement that changes these fields of the row `pk` as long as its token is `mine`."""
+    rows = model._default_manager.filter(
+        pk=statements.given(model, "pk"),
+        lease_token=statements.given(model, "mine", like="lease_token"),
+    )
+    values = {name: statements.given(model, name) for name in told}
+    return statements.update(rows, values | dict(parts), is_durable=is_durable)

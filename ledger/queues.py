@@ -42,13 +42,37 @@ BREAK_SECONDS = 5
 TASKS = Registry()
 
 
+#: Takes the message with the lowest score, which is the most urgent, of several queues; of equals the first queue's.
+TAKE = """
+local lowest, where
+for _, key in ipairs(KEYS) do
+    local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
+    if first[2] and (not lowest or tonumber(first[2]) < lowest) then
+        lowest, where = tonumber(first[2]), key
+    end
+end
+return where and redis.call('ZPOPMIN', where)[1]
+"""
+#: Bytes before a message, by which Huey keeps messages of one priority in order.
+PREFIX_BYTES = 8
+
+
 class RedisQueue(PriorityRedisStorage):
-    """Huey's, which tells as well how urgent the next message is."""
+    """Huey's, which takes of others on the same Redis as well: asking each costs an answer of its own."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._take = self.conn.register_script(TAKE)
 
     def urgency(self) -> float | None:
         """Return the priority of the message that comes next; None if there is none."""
         found = self.conn.zrange(self.queue_key, 0, 0, withscores=True)
         return -float(found[0][1]) if found else None
+
+    def dequeue_of(self, queues: Sequence["RedisQueue"]) -> bytes | None:
+        """Take the most urgent message of these queues."""
+        message: bytes | None = self._take(keys=[one.queue_key for one in queues])
+        return message[PREFIX_BYTES:] if message else None
 
 
 class Queue(Huey):
@@ -79,6 +103,8 @@ class Together(BaseStorage):
 
     def dequeue(self) -> bytes | None:
         """Take the most urgent message of all, unless somebody else was faster."""
+        if isinstance(first := self.storages[0], RedisQueue):
+            return first.dequeue_of(self.storages)
         waiting = [
             (urgency, one) for one in self.storages if (urgency := one.urgency()) is not None
         ]

@@ -239,7 +239,8 @@ def _store_faces(lease: leases.Lease[Photo], *, engine: Engine) -> list[Face]:
         crashpoints.reach("photo: chips written")
         with transaction.atomic():
             # A photo without faces has nothing to recognise.
-            leases.finish(lease, stage=Photo.Stage.DETECTED if faces else Photo.Stage.DONE)
+            stage = Photo.Stage.DETECTED if faces else Photo.Stage.DONE
+            leases.finish(lease, stage=stage, is_durable=not faces)
             photo.faces.all().delete()
             Face.objects.bulk_create(faces)
             crashpoints.reach("photo: faces stored, not committed")

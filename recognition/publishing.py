@@ -2,11 +2,12 @@
 
 import uuid
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from django.utils import timezone
 
-from ledger import crashpoints
+from ledger import crashpoints, statements
 from recognition.events import photo_recognised
 from recognition.models import Photo
 
@@ -30,8 +31,21 @@ def publish(photo_id: uuid.UUID | str) -> bool:
     if not announce(photo_id):
         return False
     crashpoints.reach("photo: heard")
-    Photo.objects.filter(pk=photo_id).update(published_at=timezone.now())
+    note_heard(photo_id)
     return True
+
+
+def note_heard(photo_id: uuid.UUID | str) -> None:
+    """Note that all have heard of a photo."""
+    _heard().send(pk=photo_id, published_at=timezone.now())
+
+
+@cache
+def _heard() -> statements.Statement[Photo]:
+    """Return the statement for a photo `pk`; if it is forgotten in a crash, the photo is published once more."""
+    rows = Photo.objects.filter(pk=statements.given(Photo, "pk"))
+    fields = {"published_at": statements.given(Photo, "published_at")}
+    return statements.update(rows, fields, is_durable=False)
 
 
 def publish_the_unheard() -> int:

@@ -7,7 +7,7 @@ import pytest
 from django.core.checks import run_checks
 from pytest_django import Settings
 
-from facewatch import storage_address
+from facewatch import checks, storage_address
 from ledger import queues
 from ledger.queues import open_queue
 from tests.ports import free_port
@@ -171,3 +171,11 @@ def test_a_storage_that_does_not_answer_is_warned_of_without_its_keys(use_storag
     use_storage(f"s3://key:hunter2@faces?endpoint=http://127.0.0.1:{free_port()}")
     assert "facewatch.W021" in found(deploy=True)
     assert "hunter2" not in told("W021", deploy=True)
+
+
+def test_a_sqlite_that_is_too_old_is_named(on_database: Any) -> None:
+    on_database("django.db.backends.sqlite3")
+    assert [one.id for one in checks.check_sqlite(version=(3, 34, 1))] == ["facewatch.E003"]
+    assert checks.check_sqlite(version=(3, 35, 0)) == []
+    on_database("django.db.backends.postgresql")
+    assert checks.check_sqlite(version=(3, 34, 1)) == []

@@ -53,7 +53,7 @@ def test_a_claim_asks_the_database_no_more_often_than_without_pauses(
     django_assert_num_queries: Any,
 ) -> None:
     photo = make.photo(stage="uploaded")
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         assert claim(photo) is not None
 
 
