@@ -5,15 +5,19 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from django.conf import settings
 from django.core.files import File
-from django.core.files.storage import Storage
+from django.core.files.storage import Storage, storages
 
+from facewatch import storage_address
 from facewatch.moving import MovingError
 from facewatch.moving.rows import BATCH, Tick, batched
 from facewatch.moving.worklist import Known, Wanted, Worklist
+from facewatch.storage import DurableStorage
+from facewatch.storage_address import BadAddress
 from recognition.models import Batch, Face, Photo
 
 
@@ -36,6 +40,25 @@ R = TypeVar("R")
 THREADS = 8
 #: Bytes that are read at once, and up to which a file is held in memory on its way.
 CHUNK, IN_MEMORY = 1 << 20, 32 << 20
+
+
+def place(where: str) -> Storage:
+    """Return the storage at a STORAGE_URL, or in a folder, which is made if it is missing. Raises MovingError."""
+    if "://" not in where:
+        folder = Path(where).resolve()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return DurableStorage(location=str(folder))
+    try:
+        backend = storage_address.parse(where).backend()
+    except BadAddress as problem:
+        raise MovingError(f"{problem} {problem.hint}".replace("STORAGE_URL", "--media")) from None
+    return storages.create_storage(backend)
+
+
+def list_of(where: str) -> Path:
+    """Return where it is kept what was copied to such a place."""
+    name = hashlib.sha256(where.encode()).hexdigest()[:16]
+    return Path(settings.FILE_UPLOAD_TEMP_DIR) / f"copied-{name}.sqlite3"
 
 
 def named(*, using: str) -> Iterator[Wanted]:

@@ -1,4 +1,4 @@
-"""Living installations, saved, wiped and restored while photos come in."""
+"""Living installations, saved, wiped, restored and moved to another database while photos come in."""
 
 import hashlib
 import shutil
@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from demo import photos as demo_photos
 from facewatch.moving.tables import carried
 from tests import servers
+from tests.databases import only_sqlite
 from tests.installation import ROOT, Installation, signal_all
 from tests.patience import wait_until
 from tests.pictures import small_copy
@@ -25,6 +27,8 @@ pytestmark = pytest.mark.usefixtures("photos_folder")
 
 #: What a worker had in its hands when a backup was made is free after so long.
 SHORT = {"FACEWATCH_LEASE_SECONDS": "10"}
+#: Rows that a copy takes a few seconds for.
+MANY = 40_000
 FINAL = {"done", "failed"}
 
 
@@ -188,3 +192,88 @@ def test_a_backup_that_is_taken_while_photos_come_in_is_of_one_moment(
         assert copy.stop() == 0
     finally:
         signal_all(copy.processes(), signal.SIGKILL)
+
+
+def count(url: str, table: str) -> int:
+    """How many rows a table of a PostgreSQL has; -1 if it is not there."""
+    with psycopg.connect(url) as database:
+        try:
+            query = f"SELECT count(*) FROM {table}"  # noqa: S608 (our own tables)
+            found = database.execute(query.encode()).fetchone()
+        except psycopg.errors.UndefinedTable:
+            return -1
+    assert found
+    return int(found[0])
+
+
+def killed_copy(site: Installation, url: str, *, table: str, rows: int) -> None:
+    """Start to copy, and kill that as soon as the target's table has so many rows."""
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "migrate-to", url],
+        cwd=ROOT,
+        env=site.environment,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: count(url, table) >= rows)
+        assert process.poll() is None, "it was done before it was killed"
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+@only_sqlite
+def test_a_living_installation_moves_to_postgresql_through_kills(
+    site: Installation, tmp_path: Path
+) -> None:
+    token = site.token()
+    watch_for_obama(site, token=token)
+    assert seen(site, "obama-2012.jpg", token=token) == ["Barack Obama"]
+    site.query(
+        "INSERT INTO recognition_tombstone (known_face_id, revision) WITH RECURSIVE numbers(n) AS"
+        " (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 40000) SELECT n, 0 FROM numbers"
+    )
+    url = servers.postgres().create()
+    with uploading(site, token=token):
+        killed_copy(site, url, table="facewatch_copy", rows=1)
+        killed_copy(site, url, table="recognition_tombstone", rows=MANY // 4)
+        killed_copy(site, url, table="recognition_tombstone", rows=MANY * 3 // 4)
+        half = Installation(tmp_path / "half", DATABASE_URL=url).manage("prepare", check=False)
+        running = site.manage("migrate-to", url)
+    # Nobody works on a half of it.
+    assert half.returncode == 1
+    assert "is an unfinished copy" in half.stderr
+    assert "Stop it, and call this again." in running.stdout
+    # Photos that wait, whatever the workers do.
+    paused = site.send("PUT", "/api/v1/queue/pauses/photo:uploaded/", token=token, reason="moving")
+    assert paused.status == 201
+    waiting = site.upload(
+        "/api/v1/photos/", demo_photos.path("obama-2010.jpg").read_bytes(), token=token
+    ).json()
+    assert site.stop() == 0
+    stopped = site.manage("migrate-to", url)
+    assert f"Now set DATABASE_URL={url}" in stopped.stdout
+    assert "differs" not in site.manage("migrate-to", url, "--verify").stdout
+    mails = len(site.mails())
+    vectors = "SELECT engine, {} FROM recognition_embedding ORDER BY id"
+    here = site.query(vectors.format("lower(hex(vector))"))
+    photos = stages(site)
+
+    site.environment["DATABASE_URL"] = url
+    assert site.query(vectors.format("encode(vector, 'hex')")) == here
+    assert stages(site) == photos
+    site.launch().wait_until_ready()
+    site.request("DELETE", "/api/v1/queue/pauses/photo:uploaded/", token=token)
+    done = site.finished(waiting, token=token)
+    (face,) = done["faces"]
+    assert face["candidates"][0]["person"]["name"] == "Barack Obama"
+    wait_until(lambda: set(stages(site).values()) <= FINAL)
+    assert set(stages(site).values()) == {"done"}
+    assert len(site.mails()) in {mails, mails + 1}
+    assert site.stop() == 0
+    # Nobody overwrites it from the old file.
+    del site.environment["DATABASE_URL"]
+    late = site.manage("migrate-to", url, check=False)
+    assert late.returncode == 1
+    assert "has worked on the target since" in late.stderr

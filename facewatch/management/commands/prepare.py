@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
+from facewatch.moving import mirroring
 from facewatch.roles import ensure_roles
 from recognition import reembedding
 from recognition.gallery import indexed, parity
@@ -21,6 +22,11 @@ class Command(BaseCommand):
     def handle(self, **_: Any) -> None:
         # Django checks nothing of a command that another one calls, as `serve` does; its parts would fail one by one.
         self.check()
+        if mirroring.is_unfinished(using="default"):
+            raise CommandError(
+                "The database of DATABASE_URL is an unfinished copy: call manage.py migrate-to again, with the old"
+                " DATABASE_URL, until it says that both sides are equal."
+            )
         call_command("migrate", verbosity=0, interactive=False)
         try:
             reembedding.check_gallery(settings.ENGINE)
