@@ -40,7 +40,7 @@ class Command(BaseCommand):
             if rebuild:
                 if not isinstance(known, IndexedGallery):
                     raise CommandError("There is no index: FACEWATCH_GALLERY is not pgvector.")
-                console.print("Making the index anew: about half a minute for each 100,000 faces …")
+                console.print("Making the index anew: about a minute for each 100,000 faces …")
                 indexed.rebuild(engine.name)
             with progress.bar(console) as bar:
                 task = bar.add_task("Comparing", total=probes)
