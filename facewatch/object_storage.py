@@ -20,7 +20,6 @@ from storages.backends.s3 import S3Storage
 from storages.utils import ReadBytesWrapper, clean_name
 from urllib3.exceptions import HTTPError
 
-from ledger import crashpoints
 from ledger.leases import StorageUnavailable
 
 #: Seconds to wait for a connection, and for an answer; and how often one request is sent at the most. Together less
@@ -148,7 +147,6 @@ class ObjectStorage(S3Storage):
         body = ReadBytesWrapper(content)
         with self._asked(name):
             self.client.put_object(**self._named(self._key(name)), Body=body, **parameters)
-        crashpoints.reach("storage: file in place")
         return name
 
     def delete(self, name: str) -> None:
