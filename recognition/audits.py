@@ -25,6 +25,8 @@ from recognition.models import GalleryAudit
 PROBES = 1_000
 #: Probes by which a table is tried without its index, which takes long.
 FEW_PROBES = 50
+#: Hours after an audit within which another one is not due.
+DUE_HOURS = 12
 #: Days for which audits are kept.
 KEPT_DAYS = 90
 
@@ -49,7 +51,7 @@ def audit(
     else:
         found = parity.measure(known.search, engine=engine, probes=probes, tell=tell)
         held = parity.EXACT
-    before = last(engine=engine.name, held=held)
+    before = parity.last(engine=engine.name, held=held)
     is_enough = before is None or before.is_passed or found.probes >= before.probes
     row = GalleryAudit.objects.create(
         engine=engine.name,
@@ -71,7 +73,7 @@ def audit(
 
 def audit_if_due(known: ExactGallery | IndexedGallery, *, engine: Engine) -> None:
     """Audit unless that was done within half a day; one that could not be finished is begun anew by the next call."""
-    since = timezone.now() - timedelta(hours=12)
+    since = timezone.now() - timedelta(hours=DUE_HOURS)
     if GalleryAudit.objects.filter(created_at__gt=since, engine=engine.name).exists():
         return
     try:
@@ -80,14 +82,9 @@ def audit_if_due(known: ExactGallery | IndexedGallery, *, engine: Engine) -> Non
         logger.warning("The gallery could not be audited: %s", busy)
 
 
-def last(*, engine: str, held: str) -> GalleryAudit | None:
-    """Return the newest audit of a gallery that is held this way."""
-    return GalleryAudit.objects.filter(engine=engine, held=held).first()
-
-
 def failed() -> GalleryAudit | None:
     """Return the newest audit of the gallery as it is held now, if it did not pass."""
-    newest = last(engine=settings.ENGINE, held=settings.GALLERY)
+    newest = parity.last(engine=settings.ENGINE, held=settings.GALLERY)
     return newest if newest and not newest.is_passed else None
 
 

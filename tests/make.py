@@ -57,6 +57,13 @@ def photo(*, stage: str = Photo.Stage.DONE, owner: Any = None, **fields: Any) ->
     )
 
 
+def unit(*axes: int) -> Any:
+    """A vector of ones along some axes, zero along the others."""
+    vector = np.zeros(128, np.float32)
+    vector[list(axes)] = 1
+    return vector
+
+
 def face(*, photo: Photo | None = None, index: int = 0, vector: Any = None, **fields: Any) -> Face:
     """A face row with an embedding (zeros unless given), without a chip file."""
     box = {"x": 10, "y": 20, "width": 100, "height": 110, "score": 1.0, "quality": 0.8}

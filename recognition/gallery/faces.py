@@ -64,13 +64,19 @@ class Faces:
         return slice(int(self.starts[place]), int(self.starts[place + 1]))
 
     def search(
-        self, probes: Embeddings, *, engine: Engine, near: Nearest, hidden: npt.NDArray[np.bool_]
+        self,
+        probes: Embeddings,
+        *,
+        engine: Engine,
+        near: Nearest,
+        hidden: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         """Show every block of people to `near`, at their distance from the probes, (P, D); not those who are hidden."""
         rows = max(BLOCK // max(len(probes), 1), LEAST_ROWS)
         for first, last, each in self._blocks(rows):
             distances = self._to_people(probes, first, last, each=each, engine=engine)
-            distances[:, hidden[first:last]] = np.inf
+            if hidden is not None:
+                distances[:, hidden[first:last]] = np.inf
             near.take(self.people[first:last], distances)
 
     def _blocks(self, rows: int) -> Iterator[tuple[int, int, int]]:
@@ -237,9 +243,9 @@ def _gather(first: Embeddings, second: Embeddings, rows: Integers) -> Embeddings
     return found
 
 
-def _find(values: npt.NDArray[np.generic], value: object, *, by: Integers) -> int | None:
+def _find(values: npt.NDArray[Any], value: Any, *, by: Integers) -> int | None:
     """Return where a value is, given the places in the order of values; None if nowhere."""
-    place = int(np.searchsorted(values, value, sorter=by))  # type: ignore[call-overload]
+    place = int(np.searchsorted(values, value, sorter=by))
     if place == len(by) or values[by[place]] != value:
         return None
     return int(by[place])

@@ -22,7 +22,6 @@ from recognition.engine import Embeddings, Engine, EngineError
 from recognition.gallery import parity, revisions
 from recognition.gallery.faces import Faces, Unsorted
 from recognition.gallery.nearest import Nearest, PersonDistances
-from recognition.models import KnownFace
 
 #: Nearest faces that are looked up for a probe, and four times as many while they are of too FEW people, which are the
 #: candidates that are kept of a face, and the next one.
@@ -180,9 +179,7 @@ class IndexedGallery:
         self.refresh()
         near = Nearest(len(probes), limit=self._engine.thresholds.candidate)
         found = self._people_near(probes, index=index)
-        found.search(
-            probes, engine=self._engine, near=near, hidden=np.zeros(len(found.people), bool)
-        )
+        found.search(probes, engine=self._engine, near=near)
         return near.found()
 
     def _people_near(self, probes: Embeddings, *, index: bool) -> Faces:
@@ -191,11 +188,9 @@ class IndexedGallery:
         with _searching(index=index) as cursor:
             for probe in probes:
                 near |= _nearest(cursor, _text(probe))
-        rows = KnownFace.objects.filter(
-            person__in=near, face__embedding__engine=self._engine.name
-        ).values_list("person_id", "pk", "revision", "face__embedding__vector")
+        rows = revisions.known(self._engine.name).filter(person__in=near)
         unsorted = Unsorted(room=4 * len(near), engine=self._engine)
-        for person, pk, revision, vector in rows.order_by():
+        for revision, pk, person, vector in rows.order_by():
             unsorted.put(person.bytes, known_face=pk, revision=revision, vector=vector)
         return unsorted.lay_out()
 

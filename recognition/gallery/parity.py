@@ -18,7 +18,7 @@ from recognition.engine import Distances, Embeddings, Engine
 from recognition.gallery import revisions
 from recognition.gallery.faces import Unsorted
 from recognition.gallery.nearest import Nearest, PersonDistances
-from recognition.models import Embedding, GalleryAudit, KnownFace
+from recognition.models import Embedding, GalleryAudit
 
 #: The ways in which a gallery is held.
 EXACT, PGVECTOR = "exact", "pgvector"
@@ -62,10 +62,15 @@ class Parity:
         return self.agreed / self.probes if self.probes else 1.0
 
 
+def last(*, engine: str, held: str) -> GalleryAudit | None:
+    """Return the newest audit of a gallery that is held this way."""
+    return GalleryAudit.objects.filter(engine=engine, held=held).first()
+
+
 def is_trusted(*, engine: str, held: str) -> bool:
     """Return whether the newest audit of a gallery that is held this way passed, or there was none yet."""
-    last = GalleryAudit.objects.filter(engine=engine, held=held).first()
-    return last is None or last.is_passed
+    newest = last(engine=engine, held=held)
+    return newest is None or newest.is_passed
 
 
 def measure(
@@ -157,9 +162,8 @@ def compare_each(probes: Embeddings, *, engine: Engine) -> list[Distances]:
     nears = [Nearest(len(part), limit=engine.thresholds.candidate) for part in _parts(probes)]
     for faces in _known(engine):
         block = faces.lay_out()
-        hidden = np.zeros(len(block.people), bool)
         for near, part in zip(nears, _parts(probes), strict=True):
-            block.search(part, engine=engine, near=near, hidden=hidden)
+            block.search(part, engine=engine, near=near)
     return [one for near in nears for one in _lists(near.found(), engine)]
 
 
@@ -169,11 +173,9 @@ def _parts(probes: Embeddings) -> list[Embeddings]:
 
 def _known(engine: Engine) -> Iterator[Unsorted]:
     """Yield all known faces by people, nobody's in two parts; one query."""
-    rows = KnownFace.objects.filter(face__embedding__engine=engine.name).values_list(
-        "person_id", "pk", "revision", "face__embedding__vector"
-    )
+    rows = revisions.known(engine.name)
     faces, last, count = Unsorted(room=FACES, engine=engine), None, 0
-    for person, pk, revision, vector in rows.order_by("person_id").iterator(chunk_size=10_000):
+    for revision, pk, person, vector in rows.order_by("person_id").iterator(chunk_size=10_000):
         if count >= FACES and person != last:
             yield faces
             faces, count = Unsorted(room=FACES, engine=engine), 0

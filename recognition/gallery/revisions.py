@@ -8,12 +8,12 @@ statement, because in two of them one in ten snapshots was torn.
 import secrets
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 from django.db import connection, transaction
-from django.db.models import BinaryField, F, UUIDField, Value
+from django.db.models import BinaryField, F, QuerySet, UUIDField, Value
 
 from recognition.models import GalleryState, KnownFace, Tombstone
 
@@ -106,15 +106,19 @@ def remove(known_faces: Iterable[KnownFace]) -> None:
     KnownFace.objects.filter(pk__in=[known.pk for known in gone]).delete()
 
 
+def known(engine: str) -> "QuerySet[KnownFace, tuple[int, int, uuid.UUID, Any]]":
+    """Return the faces that an engine has described: their revision, id, person and vector."""
+    return KnownFace.objects.filter(face__embedding__engine=engine).values_list(
+        "revision", "pk", "person_id", "face__embedding__vector"
+    )
+
+
 def changes(engine: str, *, after: int, until: int = LAST) -> Iterator[Change]:
     """Yield what has changed after a revision among the faces that an engine has described, in any order; one query.
 
     A face that was removed has no row any more, so that it does not come twice.
     """
     span = {"revision__gt": after, "revision__lte": until}
-    known = KnownFace.objects.filter(face__embedding__engine=engine, **span).values_list(
-        "revision", "pk", "person_id", "face__embedding__vector"
-    )
     gone = (
         Tombstone.objects.filter(**span)
         .annotate(
@@ -123,7 +127,7 @@ def changes(engine: str, *, after: int, until: int = LAST) -> Iterator[Change]:
         )
         .values_list("revision", "known_face_id", "person", "vector")
     )
-    rows = known.order_by().union(gone.order_by(), all=True)
+    rows = known(engine).filter(**span).order_by().union(gone.order_by(), all=True)
     return (Change(*row) for row in cast("Iterable[tuple[int, int, uuid.UUID | None, None]]", rows))
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from demo import photos as demo_photos
-from tests.databases import IS_SQLITE
+from tests.databases import only_pgvector
 from tests.installation import Installation
 
 pytestmark = [
     pytest.mark.usefixtures("photos_folder"),
-    pytest.mark.skipif(IS_SQLITE, reason="it is about PostgreSQL with pgvector"),
+    only_pgvector,
 ]
 
 

@@ -6,7 +6,7 @@ from django.core.management.base import SystemCheckError
 from pytest_django import Settings
 
 from recognition.checks import check_pgvector
-from tests.databases import IS_SQLITE, only_sqlite
+from tests.databases import only_pgvector, only_sqlite
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_an_index_of_postgresql_is_refused_on_sqlite(settings: Settings) -> None
 
 
 @pytest.mark.django_db
-@pytest.mark.skipif(IS_SQLITE, reason="it is about PostgreSQL with pgvector")
+@only_pgvector
 def test_a_server_with_pgvector_is_in_order(settings: Settings) -> None:
     settings.GALLERY = "pgvector"
     assert [one.id for one in check_pgvector()] == []

@@ -14,15 +14,9 @@ from recognition.gallery.exact import ExactGallery
 from recognition.gallery.faces import FEW
 from recognition.models import KnownFace
 from tests import make
+from tests.make import unit
 
 pytestmark = pytest.mark.django_db
-
-
-def unit(*axes: int) -> np.ndarray:
-    """A vector of ones along some axes, zero along the others."""
-    vector = np.zeros(128, np.float32)
-    vector[list(axes)] = 1
-    return vector
 
 
 def nearest(known: ExactGallery, engine: Engine, probe: np.ndarray) -> dict[object, float]:

@@ -16,11 +16,12 @@ from recognition.gallery.exact import ExactGallery
 from recognition.gallery.indexed import IndexedGallery, NotPrepared
 from recognition.models import Embedding, Face, GalleryAudit, GalleryState, KnownFace, Person
 from tests import make
-from tests.databases import IS_SQLITE
+from tests.databases import only_pgvector
+from tests.make import unit
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif(IS_SQLITE, reason="it is about PostgreSQL with pgvector"),
+    only_pgvector,
 ]
 
 
@@ -34,12 +35,6 @@ def prepared(engine: Engine) -> None:
 def held(engine: Engine, prepared: None) -> IndexedGallery:
     """The gallery of a worker."""
     return IndexedGallery(engine)
-
-
-def unit(axis: int) -> np.ndarray:
-    vector = np.zeros(128, np.float32)
-    vector[axis] = 1
-    return vector
 
 
 def crowd(count: int) -> np.ndarray:

@@ -13,14 +13,9 @@ from recognition.gallery import exact, snapshots
 from recognition.gallery.exact import ExactGallery
 from recognition.models import GalleryState, KnownFace
 from tests import make
+from tests.make import unit
 
 pytestmark = pytest.mark.django_db
-
-
-def unit(axis: int) -> np.ndarray:
-    vector = np.zeros(128, np.float32)
-    vector[axis] = 1
-    return vector
 
 
 @pytest.fixture
