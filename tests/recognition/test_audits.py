@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from pytest_django import Settings
@@ -58,6 +59,16 @@ def test_a_gallery_that_agrees_passes(
     assert row.low == pytest.approx(18 / (18 + 1.96**2), abs=1e-3)
     assert row.high == 1
     assert audits.failed() is None
+
+
+@pytest.mark.parametrize(
+    ("agreed", "probes"), [(0, 1), (1, 1), (0, 200), (199, 200), (200, 200), (9_990, 10_000)]
+)
+def test_the_interval_is_the_one_that_scipy_gives(agreed: int, probes: int) -> None:
+    expected = scipy.stats.binomtest(agreed, probes).proportion_ci(method="wilson")
+    assert parity.wilson(agreed, of=probes) == pytest.approx(
+        (expected.low, expected.high), abs=1e-12
+    )
 
 
 def test_nobody_known_passes(engine: Engine, known: ExactGallery) -> None:
