@@ -240,7 +240,7 @@ def _store_faces(lease: leases.Lease[Photo], *, engine: Engine) -> list[Face]:
         with transaction.atomic():
             # A photo without faces has nothing to recognise.
             stage = Photo.Stage.DETECTED if faces else Photo.Stage.DONE
-            leases.finish(lease, stage=stage, is_durable=not faces)
+            leases.finish(lease, stage=stage, is_durable=False)
             photo.faces.all().delete()
             Face.objects.bulk_create(faces)
             crashpoints.reach("photo: faces stored, not committed")
@@ -357,8 +357,11 @@ def _store_sightings(
     *,
     matches: list[matching.Match],
 ) -> None:
-    """Store the outcome of an upload, leaving out people who were deleted meanwhile; call it in a transaction."""
-    leases.finish(lease, stage=Photo.Stage.DONE)
+    """Store the outcome of an upload, leaving out people who were deleted meanwhile; call it in a transaction.
+
+    It waits for no disk: what follows from it does, and takes it along; what a crash forgets is worked out anew.
+    """
+    leases.finish(lease, stage=Photo.Stage.DONE, is_durable=False)
     Embedding.objects.bulk_create(embeddings)
     faces = [embedding.face for embedding in embeddings]
     Sighting.objects.bulk_create(sightings.build(lease.row, faces, matches))
@@ -366,7 +369,10 @@ def _store_sightings(
 
 
 def _store_enrolment(lease: leases.Lease[Photo], embeddings: list[Embedding]) -> None:
-    """Commit the outcome of an enrolment: its one face is known from this commit on."""
+    """Commit the outcome of an enrolment: its one face is known from this commit on.
+
+    On the disk, too: galleries that hold this revision never ask for it again.
+    """
     with transaction.atomic():
         revision = gallery.next_revision()
         leases.finish(lease, stage=Photo.Stage.DONE, published_at=timezone.now())

@@ -89,7 +89,8 @@ def answer_search(search_id: uuid.UUID | str, *, engine: Engine, known: Gallery)
             raise leases.Unfit("The photo of the search is gone.", code="file_missing") from error
         except engines.ImageError as error:
             raise leases.Unfit(str(error), code=error.code) from error
-        leases.finish(lease, stage=Search.Stage.ANSWERED, answer=answer)
+        # Somebody waits for it now, and nobody for an answer that a crash of the database forgot.
+        leases.finish(lease, stage=Search.Stage.ANSWERED, is_durable=False, answer=answer)
 
 
 def forget_the_unheard() -> int:

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests import servers
 from tests.installation import ROOT
 from tests.mailbox import Mailbox
+from tests.postgres_server import PostgresServer
 from tests.receiver import Receiver, receiving
 
 #: Each crash point of the code, by the file that has it.
@@ -31,6 +33,8 @@ NEAR_THE_QUEUE = ("photo:", "lease:", "sweep:")
 CASES = [("embedded", label) for label in LABELS] + [
     ("networked", label) for label in LABELS if label.startswith(NEAR_THE_QUEUE)
 ]
+#: Just after something that does not wait for PostgreSQL's disk.
+NOT_ON_THE_DISK = ("lease: claimed", "photo: detected", "photo: recognised")
 MESSAGES = [label for label in LABELS if label.startswith("message:")]
 #: Where nobody can know whether a mail was sent, and how many mails had been accepted for each such delivery.
 MAYBE_TOLD = {"message: sending": [0], "message: handed over": [1]}
@@ -157,6 +161,23 @@ def networked(tmp_path_factory: pytest.TempPathFactory, photos_folder: Path) -> 
         yield actor
 
 
+@pytest.fixture(scope="module")
+def forgetful() -> Iterator[PostgresServer]:
+    """A PostgreSQL that writes to its disk what has to be there, and the rest much later."""
+    with PostgresServer(settings={"wal_writer_delay": "10s", "fsync": "on"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def on_forgetful(
+    tmp_path_factory: pytest.TempPathFactory, photos_folder: Path, forgetful: PostgresServer
+) -> Iterator[Actor]:
+    """On a PostgreSQL that may forget, and Redis."""
+    engines = servers.environment() | {"DATABASE_URL": forgetful.url}
+    with acting(tmp_path_factory.mktemp("forgetful"), engines=engines) as actor:
+        yield actor
+
+
 def told(mailbox: Mailbox) -> Counter[tuple[str, str]]:
     """How many accepted mails told each recipient of each alert."""
     counts: Counter[tuple[str, str]] = Counter()
@@ -199,6 +220,26 @@ def test_a_crash_loses_nothing_and_doubles_nothing(
     unknown = [mails for stage, mails in ends if stage == "unknown"]
     assert unknown == MAYBE_TOLD.get(label, [])
     assert [mails for stage, mails in ends if stage == "sent"] == [1] * (len(ends) - len(unknown))
+
+
+@pytest.mark.parametrize("label", NOT_ON_THE_DISK)
+def test_what_a_crash_of_the_database_forgets_is_done_again(
+    on_forgetful: Actor, forgetful: PostgresServer, label: str
+) -> None:
+    crash(on_forgetful, label)
+    known = ledger_of(forgetful)
+    forgetful.kill()
+    forgetful.start()
+    assert ledger_of(forgetful) != known, "nothing was forgotten"
+    assert on_forgetful.recover() == [("sent", 1)] * 4
+
+
+def ledger_of(server: PostgresServer) -> list[tuple[Any, ...]]:
+    """How far each photo has come, and who holds it."""
+    with psycopg.connect(server.url) as connection:
+        return connection.execute(
+            "SELECT id, stage, lease_token, published_at FROM recognition_photo ORDER BY id"
+        ).fetchall()
 
 
 @pytest.mark.parametrize("label", MESSAGES)

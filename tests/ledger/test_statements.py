@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ledger import leases, statements
 from recognition import publishing
+from recognition.engine import Engine
+from recognition.gallery.exact import ExactGallery
 from recognition.models import Photo
 from tests import make
 
@@ -74,3 +77,20 @@ def test_a_claim_does_not_wait_for_the_disk_and_its_outcome_does() -> None:
         cursor.execute("SET LOCAL synchronous_commit = on")
     leases.finish(lease, stage="done")
     assert on_commit() == "on"
+
+
+@only_postgres
+def test_a_known_face_waits_for_the_disk_and_a_sighting_does_not(
+    engine: Engine, known: ExactGallery
+) -> None:
+    person = make.person("Barack Obama")
+    for name, enrolled, waits in (
+        ("obama-2009.jpg", person, True),
+        ("obama-2012.jpg", None, False),
+    ):
+        photo = make.upload(name, person=enrolled)
+        with CaptureQueriesContext(connection) as queries:
+            make.recognised(photo, engine=engine, known=known)
+        updates = [query["sql"] for query in queries if query["sql"].startswith("UPDATE")]
+        (done,) = [sql for sql in updates if "\"stage\" = 'done'" in sql]
+        assert ("synchronous_commit" not in done) == waits
