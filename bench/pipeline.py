@@ -1,10 +1,10 @@
 """From upload to done: photos per second with one worker and with two, and what a photo costs besides its engine.
 
-    python -m bench.pipeline [FOLDER] [--photos 200] [--rounds 3] [--markdown FILE]
+    python -m bench.pipeline [FOLDER] [--photos 200] [--rounds 3] [--on embedded|servers] [--markdown FILE]
 
 On SQLite with SqliteHuey, and on a PostgreSQL and a Redis that it starts, which keep what they have as in earnest
-(fsync, append-only file). FOLDER has JPEG files, in folders or not; the demonstration's photos unless given. Ends with
-status 1 if a photo is not done, and says which goals are missed.
+(fsync, append-only file); or on either alone. FOLDER has JPEG files, in folders or not; the demonstration's photos
+unless given. Ends with status 1 if a photo is not done, and says which goals are missed.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -36,7 +37,8 @@ from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 
 #: What the installations stand on.
-SETUPS = ("SQLite, SqliteHuey", "PostgreSQL, Redis")
+EMBEDDED, SERVERS = SETUPS = ("SQLite, SqliteHuey", "PostgreSQL, Redis")
+ON = {"embedded": [EMBEDDED], "servers": [SERVERS], "both": [*SETUPS]}
 #: A database and a broker that keep what they have over a loss of power, and as much memory as a small server gives.
 POSTGRES = {"fsync": "on", "full_page_writes": "on", "shared_buffers": "256MB"}
 REDIS = {"appendonly": "yes", "appendfsync": "everysec"}
@@ -54,15 +56,20 @@ class Engines:
     """The databases and brokers of all runs, each run with one of its own."""
 
     def __init__(self, stack: ExitStack) -> None:
-        self._postgres = stack.enter_context(PostgresServer(settings=POSTGRES))
-        self._redis = stack.enter_context(RedisServer(**REDIS))
+        self._stack = stack
+
+    @cached_property
+    def _servers(self) -> tuple[PostgresServer, RedisServer]:
+        start = self._stack.enter_context
+        return start(PostgresServer(settings=POSTGRES)), start(RedisServer(**REDIS))
 
     def of(self, setup: str) -> dict[str, str]:
         """Return the variables by which an installation stands on a set-up, with nothing in it."""
-        if setup == SETUPS[0]:
+        if setup == EMBEDDED:
             return {}
-        self._redis.client.flushall()
-        return {"DATABASE_URL": self._postgres.create(), "REDIS_URL": self._redis.url}
+        postgres, redis = self._servers
+        redis.client.flushall()
+        return {"DATABASE_URL": postgres.create(), "REDIS_URL": redis.url}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,17 +257,18 @@ def missing(found: dict[str, Measured]) -> int:
 def measure(options: argparse.Namespace, *, folder: Path, console: Console) -> dict[str, Measured]:
     """Return what was found of each set-up; they take turns, and so do one worker and two."""
     found: dict[str, Measured] = {}
+    setups = ON[options.on]
     copies = Copies(folder)
     with ExitStack() as stack:
         engines = Engines(stack)
         progress = stack.enter_context(Progress(console=console, transient=True))
-        task = progress.add_task("", total=len(SETUPS) * (1 + options.rounds * len(WORKERS)))
-        for setup in SETUPS:
+        task = progress.add_task("", total=len(setups) * (1 + options.rounds * len(WORKERS)))
+        for setup in setups:
             progress.update(task, description=f"{setup}: what a photo costs", advance=1)
             costs = measure_costs(setup, engines, folder=folder, count=options.cost_photos)
             found[setup] = Measured(costs=costs)
         for _ in range(options.rounds):
-            for setup in SETUPS:
+            for setup in setups:
                 for workers in WORKERS:
                     progress.update(task, description=f"{setup}: {workers} workers", advance=1)
                     photos = list(islice(copies, options.photos))
@@ -295,6 +303,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", nargs="?", metavar="FOLDER", help="of JPEG files")
+    parser.add_argument("--on", choices=ON, default="both", help="what it is measured on")
     parser.add_argument("--photos", type=int, default=200, help="uploaded in each run")
     parser.add_argument("--cost-photos", type=int, default=60, help="whose costs are measured")
     parser.add_argument("--rounds", type=int, default=3, help="runs with each number of workers")

@@ -38,7 +38,7 @@ LONGEST = (
     "tests/pages/test_browser_live.py",
     "tests/faults/test_brokers.py",
     "tests/demo/test_demo.py",
-    "tests/test_bench.py",
+    "tests/bench/test_pipeline.py",
     "tests/test_workshop.py",
     "tests/api/test_schema.py",
     "tests/engine/test_details.py",

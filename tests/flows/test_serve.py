@@ -25,6 +25,15 @@ from tests.patience import wait_until
 pytestmark = pytest.mark.usefixtures("photos_folder")
 
 
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One that began with an empty folder, for the tests that leave it running."""
+    running = Installation(tmp_path_factory.mktemp("serve") / "data").launch().wait_until_ready()
+    yield running
+    assert running.stop() == 0
+    assert running.processes() == {}
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Installation]:
     """An installation that a test may break."""
@@ -37,69 +46,73 @@ def named(installation: Installation, word: str) -> dict[int, str]:
     return {pid: line for pid, line in installation.processes().items() if word in line}
 
 
-def test_it_says_where_it_is_who_signs_in_and_how(own: Installation) -> None:
-    own.start()
-    wait_until(lambda: any("Stop with Ctrl-C" in line for line in own.lines))
-    said = "\n".join(own.lines)
-    assert f"Facewatch is at {own.url}/" in said
+def test_it_says_where_it_is_who_signs_in_and_how(fresh: Installation) -> None:
+    wait_until(lambda: any("Stop with Ctrl-C" in line for line in fresh.lines))
+    said = "\n".join(fresh.lines)
+    assert f"Facewatch is at {fresh.url}/" in said
     assert "Sign in as admin." in said
     assert "manage.py changepassword admin" in said
-    assert own.stop() == 0
-    assert own.processes() == {}
 
 
-def test_a_second_one_on_the_same_data_is_refused_and_a_taken_port_is_said(
-    own: Installation,
-) -> None:
-    own.start()
-    second = own.manage("serve", check=False)
+def test_a_second_one_on_the_same_data_is_refused(fresh: Installation) -> None:
+    second = fresh.manage("serve", check=False)
     assert second.returncode == 1
     assert "is running on" in second.stderr
     assert "Stop it first" in second.stderr
-    assert own.stop() == 0
+
+
+def test_a_taken_port_is_said(own: Installation) -> None:
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", own.port))
         taken.listen()
-        third = own.manage("serve", check=False)
-    assert third.returncode == 1
-    assert "Set FACEWATCH_PORT to a free port" in third.stderr
+        refused = own.manage("serve", check=False)
+    assert refused.returncode == 1
+    assert "Set FACEWATCH_PORT to a free port" in refused.stderr
 
 
-def test_killed_parts_come_back_and_no_photo_is_lost(own: Installation) -> None:
-    own.start()
-    token = own.token("flow", "manager")
+def test_a_killed_consumer_leaves_no_worker_beside_those_of_the_next(fresh: Installation) -> None:
+    # The consumer, and its children: a worker and the scheduler.
+    wait_until(lambda: len(named(fresh, "manage.py worker")) == 3)
+    before = named(fresh, "manage.py worker")
+    signal_all({min(before): ""}, signal.SIGKILL)
+    wait_until(lambda: not before.keys() & fresh.processes().keys(), seconds=5)
+    wait_until(lambda: len(named(fresh, "manage.py worker")) == 3)
+    assert "[serve] worker ended by signal 9; starting it again in 1 s" in fresh.lines
+    fresh.wait_until_ready()
+    assert len(named(fresh, "manage.py worker")) == 3
+
+
+def test_killed_parts_come_back_and_no_photo_is_lost(fresh: Installation) -> None:
+    token = fresh.token("flow", "manager")
     uploads = [
-        own.upload("/api/v1/photos/", demo_photos.path(name).read_bytes(), token=token).json()
+        fresh.upload("/api/v1/photos/", demo_photos.path(name).read_bytes(), token=token).json()
         for name in ("obama-2005.jpg", "obama-2009.jpg", "sunak.jpg")
     ]
-    signal_all(named(own, "manage.py worker"), signal.SIGKILL)
-    signal_all(named(own, "manage.py sweep"), signal.SIGKILL)
-    signal_all(named(own, "granian"), signal.SIGKILL)
-    wait_until(lambda: bool(named(own, "granian") and named(own, "manage.py sweep")))
-    assert own.process is not None
-    assert own.process.poll() is None
+    signal_all(named(fresh, "manage.py worker"), signal.SIGKILL)
+    signal_all(named(fresh, "manage.py sweep"), signal.SIGKILL)
+    signal_all(named(fresh, "granian"), signal.SIGKILL)
+    wait_until(lambda: bool(named(fresh, "granian") and named(fresh, "manage.py sweep")))
+    assert fresh.process is not None
+    assert fresh.process.poll() is None
     # What a killed worker held is free when its lease ends; here it ends at once, by a clock set forward.
-    own.manage("shell", "-c", EXPIRE_LEASES)
-    own.wait_until_ready()
+    fresh.manage("shell", "-c", EXPIRE_LEASES)
+    fresh.wait_until_ready()
     for photo in uploads:
-        assert own.finished(photo, token=token, seconds=90)["stage"] == "done"
-    assert own.stop() == 0
-    assert own.processes() == {}
+        assert fresh.finished(photo, token=token, seconds=90)["stage"] == "done"
 
 
-def test_a_killed_consumer_leaves_no_worker_beside_those_of_the_next(own: Installation) -> None:
-    own.start()
-    # The consumer, and its children: a worker and the scheduler.
-    wait_until(lambda: len(named(own, "manage.py worker")) == 3)
-    before = named(own, "manage.py worker")
-    signal_all({min(before): ""}, signal.SIGKILL)
-    wait_until(lambda: not before.keys() & own.processes().keys(), seconds=5)
-    wait_until(lambda: len(named(own, "manage.py worker")) == 3)
-    assert "[serve] worker ended by signal 9; starting it again in 1 s" in own.lines
-    own.wait_until_ready()
-    assert len(named(own, "manage.py worker")) == 3
-    assert own.stop() == 0
+def test_every_line_says_who_speaks(fresh: Installation) -> None:
+    signal_all(named(fresh, "manage.py sweep"), signal.SIGKILL)
+    fresh.get("/nothing/")
+    wait_until(lambda: any("[serve] sweep ended" in line for line in fresh.lines))
+    wait_until(lambda: any("[web] " in line and "/nothing/" in line for line in fresh.lines))
+    # What is shown to a person at the start stands apart, indented.
+    spoken = [line for line in fresh.lines if line.strip() and not line.startswith("  ")]
+    assert spoken.pop(0) == "Collecting static files …"
+    speakers = ("[web] ", "[worker] ", "[sweep] ", "[serve] ")
+    assert [line for line in spoken if not line.startswith(speakers)] == []
+    assert any(line.startswith("[web] ") and "/nothing/" in line for line in spoken)
 
 
 def test_stopping_answers_the_requests_and_ends_the_tasks_that_are_under_way(
@@ -124,21 +137,6 @@ def test_stopping_answers_the_requests_and_ends_the_tasks_that_are_under_way(
     stages = own.manage("shell", "-c", TELL_STAGES).stdout
     assert f"{photo['id']} detected None" in stages
     assert f"{accepted['id']} uploaded None" in stages
-
-
-def test_every_line_says_who_speaks(own: Installation) -> None:
-    own.launch().wait_until_ready()
-    signal_all(named(own, "manage.py sweep"), signal.SIGKILL)
-    own.get("/nothing/")
-    wait_until(lambda: any("[serve] sweep ended" in line for line in own.lines))
-    wait_until(lambda: any("Stop with Ctrl-C" in line for line in own.lines))
-    assert own.stop() == 0
-    # What is shown to a person at the start stands apart, indented.
-    spoken = [line for line in own.lines if line.strip() and not line.startswith("  ")]
-    assert spoken.pop(0) == "Collecting static files …"
-    speakers = ("[web] ", "[worker] ", "[sweep] ", "[serve] ")
-    assert [line for line in spoken if not line.startswith(speakers)] == []
-    assert any(line.startswith("[web] ") and "/nothing/" in line for line in spoken)
 
 
 def test_workers_without_models_are_tried_again_ever_more_rarely_while_the_rest_runs(
