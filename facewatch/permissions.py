@@ -33,7 +33,9 @@ class ModelPermissions(BasePermission):
 def needed(request: Request, view: Any) -> tuple[str, ...]:
     """Return the permissions that a call needs; none for a method that the view does not know: it answers 405."""
     needs: Mapping[str, tuple[str, ...]] = getattr(view, "needs", {})
-    action = getattr(view, "action", (request.method or "").lower())
+    method = (request.method or "").lower()
+    # Who may not read an answer may not learn how long it is either.
+    action = getattr(view, "action", "get" if method == "head" else method)
     if action in needs:
         return needs[action]
     queryset = getattr(view, "queryset", None)

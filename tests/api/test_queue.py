@@ -41,6 +41,7 @@ def test_shows_stages_rate_and_workers(operator: APIClient) -> None:
 
 def test_needs_the_permission(uploader: APIClient) -> None:
     problem(uploader.get(URL), 403, "permission_denied")
+    assert uploader.head(URL).status_code == 403
 
 
 PAUSE = f"{URL}pauses/photo:uploaded/"
