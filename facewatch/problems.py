@@ -1,4 +1,4 @@
-"""Everything that goes wrong under /api/ answers as problem details (RFC 9457), with a code that programs can rely on.
+"""What goes wrong under /api/ and at /metrics answers as problem details (RFC 9457), with a code that programs rely on.
 
 The layers below raise errors that carry facts; here alone they become HTTP.
 """
@@ -277,4 +277,4 @@ def _page(answer: HttpResponse) -> HttpResponse:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    return request.path.startswith("/api/") or request.path == "/metrics"

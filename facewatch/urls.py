@@ -6,6 +6,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 from facewatch import health, problems, views
+from facewatch.metrics import MetricsView
 from facewatch.schema import DocsView
 
 urlpatterns = [
@@ -20,6 +21,7 @@ urlpatterns = [
     re_path("^api/", problems.not_found),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("", include("recognition.urls")),
     path("", include("alerts.urls")),
     path("", include("ledger.urls")),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -13,6 +14,8 @@ from ledger.models import Served
 
 #: Seconds over which rates are measured.
 RATE_SECONDS = 300
+#: Where it is kept for how many seconds what was measured: pages and monitors ask more often than it changes.
+KEPT_AS, KEPT_SECONDS = "ledger.capacity", 10
 #: Days for which it is kept how busy workers were.
 KEEP_DAYS = 7
 
@@ -51,6 +54,11 @@ def measure() -> list[Capacity]:
         _measure(name, busy=busy.get(name, 0.0), count=sum(name in one["queues"] for one in alive))
         for name in queues.NAMES
     ]
+
+
+def measured() -> list[Capacity]:
+    """Return the same, up to KEPT_SECONDS old."""
+    return cache.get_or_set(KEPT_AS, measure, KEPT_SECONDS) or measure()
 
 
 def forget_the_old() -> int:

@@ -46,6 +46,17 @@ def reasons() -> list[Reason]:
     return [reason for exhibit in EXHIBITS.values() for reason in _reasons(exhibit)]
 
 
+def counts() -> dict[tuple[str, ...], int]:
+    """Return how many rows came to a bad end, by model and stage, none as 0; a query a model."""
+    found: dict[tuple[str, ...], int] = {}
+    for exhibit in EXHIBITS.values():
+        if exhibit.bad:
+            ended = _bad(exhibit).order_by().values_list("stage").annotate(count=Count("*"))
+            by_stage = dict.fromkeys(exhibit.bad, 0) | dict(ended)
+            found.update({(exhibit.key, str(stage)): by_stage[stage] for stage in exhibit.bad})
+    return found
+
+
 def of_reason(exhibit: Exhibit, *, stage: str, code: str) -> "QuerySet[Any]":
     """Return the rows of a reason."""
     return exhibit.rows().filter(stage=stage, error_code=code)

@@ -128,12 +128,17 @@ def check_disk(folder: Path, *, gate: Gate, wanted: int) -> None:
 
     Raises NoStorage if the folder is not there.
     """
-    try:
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise NoStorage from error
+    free = free_bytes(folder)
     if gate.is_closed(too_much=free < wanted, enough_room=free >= wanted * REOPEN_SPACE):
         raise DiskFull
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how much room the disk of a folder has. Raises NoStorage if the folder is not there."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError as error:
+        raise NoStorage from error
 
 
 @contextmanager

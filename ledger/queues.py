@@ -6,6 +6,7 @@ work or several; of several queues they take the most urgent message.
 """
 
 import logging
+import sqlite3
 import time
 from collections.abc import Collection, Sequence
 from functools import partial
@@ -20,7 +21,7 @@ from huey.constants import EmptyData
 from huey.registry import Registry
 from huey.storage import BaseStorage, PriorityRedisStorage
 from redis import ConnectionPool
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from ledger.queuefile import JsonSerializer, QueueFile
 
@@ -34,6 +35,8 @@ PREFIX = "facewatch-"
 SEARCH, PERIODIC, DELIVER, RECOGNISE, DETECT, BULK = 100, 90, 80, 50, 40, 10
 #: Seconds within which a broker must answer before an enqueue is given up; the sweep makes up for it.
 BROKER_TIMEOUT = 1.0
+#: What the storages raise when theirs does not answer.
+AWAY = (RedisError, sqlite3.Error, OSError)
 #: Seconds for which a broker that failed is not tried again by this process.
 BREAK_SECONDS = 5
 
@@ -261,3 +264,11 @@ def length(name: str = "") -> int:
         if one.kind == name:
             return int(one.storage.queue_size())
     return int(huey.storage.queue_size())
+
+
+def lengths() -> dict[str, int] | None:
+    """Return how many messages wait in each queue; None if the broker does not answer."""
+    try:
+        return {name: length(name) for name in NAMES}
+    except AWAY:
+        return None

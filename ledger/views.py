@@ -6,7 +6,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -23,8 +22,6 @@ from ledger.models import Pause
 VIEW = permission_required("ledger.view_worker", raise_exception=True)
 #: Hours that the chart may show; the second unless chosen.
 HOURS = (1, 6, 24)
-#: Where it is kept for how many seconds how many workers would be enough: open pages ask more often than it changes.
-CAPACITY, CAPACITY_SECONDS = "ledger.capacity", 10
 #: Rows that one request may name one by one.
 MOST_CHOSEN = 100
 LONGEST_REASON = Pause._meta.get_field("reason").max_length or 0
@@ -144,7 +141,7 @@ def _now(request: HttpRequest) -> dict[str, Any]:
     workers = standing.at_work(request.user)
     return {
         "version": version,
-        "capacity": cache.get_or_set(CAPACITY, capacity.measure, CAPACITY_SECONDS),
+        "capacity": capacity.measured(),
         "target_wait": settings.TARGET_WAIT,
         "now": timezone.now(),
         "paused": paused,

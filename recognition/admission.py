@@ -5,6 +5,7 @@ at a few hundred 0.1 ms. On PostgreSQL uploads that are counted at the same mome
 limit may be passed by as many as are under way at once: to keep it exact, all of them would wait for each other.
 """
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -53,10 +54,30 @@ def check_disk() -> None:
 
     Raises `intake.NoStorage` if a shared folder is away. Nobody knows how much room an object storage has.
     """
-    if settings.STORAGE.bucket:
-        return
-    folder = settings.STORAGE.folder or settings.DATA_DIR
-    intake.check_disk(folder, gate=_disk, wanted=settings.MIN_FREE_BYTES)
+    if folder := _folder():
+        intake.check_disk(folder, gate=_disk, wanted=settings.MIN_FREE_BYTES)
+
+
+def free_bytes() -> int | None:
+    """Return how much room the disk of the photos has; None for an object storage, or a shared folder that is away."""
+    folder = _folder()
+    try:
+        return intake.free_bytes(folder) if folder else None
+    except intake.NoStorage:
+        return None
+
+
+def refusal() -> str:
+    """Return the code with which photos are refused now; empty while they are taken in.
+
+    With a full backlog they are refused, though owners within their share are still taken in.
+    """
+    try:
+        check_open()
+        intake.check_rows(Photo, gate=_rows, limit=settings.MAX_BACKLOG, reserve=0, mine=Q())
+    except intake.Refused as error:
+        return error.code
+    return ""
 
 
 def priority(*, owner: Any, bulk: bool) -> int:
@@ -71,6 +92,13 @@ def priority(*, owner: Any, bulk: bool) -> int:
         return BULK - min(doublings // 2, MOST_STEPS_BACK_IN_BULK)
     doublings = _doublings(waiting.filter(priority__gt=BULK).count())
     return -min(doublings, MOST_STEPS_BACK)
+
+
+def _folder() -> Path | None:
+    """Return where the photos lie; None for an object storage."""
+    if settings.STORAGE.bucket:
+        return None
+    return Path(settings.STORAGE.folder or settings.DATA_DIR)
 
 
 def _doublings(count: int) -> int:

@@ -237,6 +237,29 @@ def test_readiness_tells_within_seconds_and_asks_seldom(
         assert time.monotonic() < deadline
 
 
+def test_the_metrics_tell_and_are_answered_all_the_same(
+    outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = token_client(make.user(role="operator"))
+
+    def told() -> dict[str, str]:
+        began = time.monotonic()
+        answer = client.get("/metrics")
+        assert time.monotonic() - began < storage_state.PATIENCE_SECONDS + 1
+        assert answer.status_code == 200
+        samples = (line.rpartition(" ") for line in answer.content.decode().splitlines())
+        return {name.removeprefix("facewatch_"): value for name, _, value in samples}
+
+    before = told()
+    assert (before["storage_up"], before["intake_open"]) == ("1.0", "1.0")
+    with outage():
+        told()  # An answer is good for some seconds, and the folder gone already.
+        monkeypatch.setattr(storage_state, "KEPT_SECONDS", 0.0)
+        during = told()
+    assert (during["storage_up"], during["intake_open"]) == ("0.0", "0.0")
+    assert "storage_free_bytes" not in during
+
+
 def test_a_look_that_hangs_is_waited_for_briefly_and_not_begun_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

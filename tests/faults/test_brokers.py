@@ -55,6 +55,19 @@ class Site:
         stages = {self.running.finished(photo, token=self.token)["stage"] for photo in photos}
         return stages == {"done"}
 
+    def is_broker_up(self) -> bool:
+        """Return what the metrics say, which are answered whatever the broker does, and count its messages if it is."""
+        started = time.monotonic()
+        answer = self.running.get("/metrics", token=self.token)
+        assert answer.status == 200
+        assert time.monotonic() - started < ANSWERED
+        lines = answer.body.decode().splitlines()
+        counted = sum(line.startswith("facewatch_queue_messages{") for line in lines)
+        is_up = "facewatch_broker_up 1.0" in lines
+        assert is_up != ("facewatch_broker_up 0.0" in lines)
+        assert counted == (3 if is_up else 0)
+        return is_up
+
     def kill_workers(self) -> None:
         """Kill the consumer with all its workers; the supervisor starts another."""
         processes = self.running.processes()
@@ -128,13 +141,16 @@ def test_a_broker_that_is_down(networked: Site) -> None:
     photos = networked.uploaded()
     assert networked.running.get("/readyz").status == 503
     assert "The queue takes no messages" in networked.log()
+    assert not networked.is_broker_up()
     networked.redis.start()
+    assert networked.is_broker_up()
     assert networked.all_done(photos)
 
 
 def test_a_broker_that_hangs(networked: Site) -> None:
     networked.redis.hang()
     photos = networked.uploaded(6)
+    assert not networked.is_broker_up()
     networked.redis.go_on()
     assert networked.all_done(photos)
 
