@@ -28,11 +28,9 @@ LABELS = {
     for path in sorted((ROOT / package).rglob("*.py"))
     for label in re.findall(r'crashpoints\.reach\("([^"]+)"\)', path.read_text())
 }
-#: Each on SQLite; on PostgreSQL and Redis as well where a row and its wake-up, or its file, go together.
+#: All of them on SQLite; on PostgreSQL and Redis those where a row and its wake-up, or its file, go together.
 NEAR_THE_QUEUE = ("photo:", "lease:", "sweep:")
-CASES = [("embedded", label) for label in LABELS] + [
-    ("networked", label) for label in LABELS if label.startswith(NEAR_THE_QUEUE)
-]
+TRIED = [label for label in LABELS if not servers.ARE_USED or label.startswith(NEAR_THE_QUEUE)]
 #: Just after something that does not wait for PostgreSQL's disk.
 NOT_ON_THE_DISK = ("lease: claimed", "photo: detected", "photo: recognised")
 MESSAGES = [label for label in LABELS if label.startswith("message:")]
@@ -147,18 +145,11 @@ def acting(folder: Path, *, engines: Mapping[str, str]) -> Iterator[Actor]:
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory, photos_folder: Path) -> Iterator[Actor]:
-    """On SQLite and SqliteHuey."""
-    with acting(tmp_path_factory.mktemp("embedded"), engines={}) as actor:
-        yield actor
-
-
-@pytest.fixture(scope="module")
-def networked(tmp_path_factory: pytest.TempPathFactory, photos_folder: Path) -> Iterator[Actor]:
-    """On PostgreSQL and Redis."""
-    folder = tmp_path_factory.mktemp("networked")
-    with acting(folder, engines=servers.environment()) as actor:
-        yield actor
+def actor(tmp_path_factory: pytest.TempPathFactory, photos_folder: Path) -> Iterator[Actor]:
+    """On SQLite and SqliteHuey, or on PostgreSQL and Redis."""
+    engines = servers.environment() if servers.ARE_USED else {}
+    with acting(tmp_path_factory.mktemp("actor"), engines=engines) as acts:
+        yield acts
 
 
 @pytest.fixture(scope="module")
@@ -198,11 +189,7 @@ def test_no_label_is_used_twice() -> None:
     assert len(re.findall(r'crashpoints\.reach\("', code)) == len(LABELS) > 20
 
 
-@pytest.mark.parametrize("broker", ["embedded", "networked"])
-def test_a_day_without_a_crash_leaves_nothing_wrong(
-    request: pytest.FixtureRequest, broker: str
-) -> None:
-    actor = request.getfixturevalue(broker)
+def test_a_day_without_a_crash_leaves_nothing_wrong(actor: Actor) -> None:
     code, said = actor.live("")
     assert code == 0
     assert len(said) == 3, "photos accepted"
@@ -210,11 +197,8 @@ def test_a_day_without_a_crash_leaves_nothing_wrong(
     assert actor.recover() == [("sent", 1)] * 2
 
 
-@pytest.mark.parametrize(("broker", "label"), CASES)
-def test_a_crash_loses_nothing_and_doubles_nothing(
-    request: pytest.FixtureRequest, broker: str, label: str
-) -> None:
-    actor = request.getfixturevalue(broker)
+@pytest.mark.parametrize("label", TRIED)
+def test_a_crash_loses_nothing_and_doubles_nothing(actor: Actor, label: str) -> None:
     crash(actor, label, after="email" if label in MESSAGES else "start")
     ends = actor.recover()
     unknown = [mails for stage, mails in ends if stage == "unknown"]
@@ -222,6 +206,7 @@ def test_a_crash_loses_nothing_and_doubles_nothing(
     assert [mails for stage, mails in ends if stage == "sent"] == [1] * (len(ends) - len(unknown))
 
 
+@pytest.mark.skipif(not servers.ARE_USED, reason="it is about PostgreSQL")
 @pytest.mark.parametrize("label", NOT_ON_THE_DISK)
 def test_what_a_crash_of_the_database_forgets_is_done_again(
     on_forgetful: Actor, forgetful: PostgresServer, label: str
@@ -243,16 +228,16 @@ def ledger_of(server: PostgresServer) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("label", MESSAGES)
-def test_a_crash_while_a_digest_is_sent_doubles_nothing(embedded: Actor, label: str) -> None:
-    crash(embedded, label, after="digests")
-    for stage, mails in embedded.recover():
+def test_a_crash_while_a_digest_is_sent_doubles_nothing(actor: Actor, label: str) -> None:
+    crash(actor, label, after="digests")
+    for stage, mails in actor.recover():
         assert mails == 1 or (stage == "unknown" and label == "message: sending" and mails == 0)
 
 
 @pytest.mark.parametrize("label", MESSAGES)
-def test_at_least_once_leaves_nobody_untold(embedded: Actor, label: str) -> None:
-    crash(embedded, label, guarantee="at_least_once", after="email")
-    ends = embedded.recover(guarantee="at_least_once")
+def test_at_least_once_leaves_nobody_untold(actor: Actor, label: str) -> None:
+    crash(actor, label, guarantee="at_least_once", after="email")
+    ends = actor.recover(guarantee="at_least_once")
     assert {stage for stage, _ in ends} == {"sent"}
     doubled = 1 if label == "message: handed over" else 0
     assert max(mails for _, mails in ends) == 1 + doubled
@@ -260,12 +245,12 @@ def test_at_least_once_leaves_nobody_untold(embedded: Actor, label: str) -> None
 
 @pytest.mark.parametrize("label", MESSAGES)
 def test_a_crash_while_a_webhook_is_called_is_made_up_for_with_the_same_id(
-    embedded: Actor, label: str
+    actor: Actor, label: str
 ) -> None:
-    before = embedded.calls()
-    crash(embedded, label, after="webhook")
-    embedded.recover()
-    again = embedded.calls() - before
+    before = actor.calls()
+    crash(actor, label, after="webhook")
+    actor.recover()
+    again = actor.calls() - before
     assert max(again.values()) == (2 if label == "message: handed over" else 1)
 
 
