@@ -27,7 +27,7 @@ from rich.table import Table
 
 from bench import machine
 from recognition import engine as engines
-from recognition.engine import Box, Detail, Detection, Engine, Image, opencvsface, pictures
+from recognition.engine import Box, Detail, Detection, Engine, Image, candidates, pictures
 
 WIDTH, HEIGHT = 4000, 3000
 #: Photos that a mosaic is made of, and the most faces in one.
@@ -112,7 +112,7 @@ def look_from(model: Any, image: Image, *, scale: float) -> list[Detection]:
     """Return what `opencv` finds if its first look is at this scale, with no look at turned faces."""
     picture = pictures.as_picture(image)
     rows = model._confirm(picture, model._look_over(picture, scale=scale))  # noqa: SLF001 (what is measured)
-    described = [opencvsface._describe(face.row, picture=picture) for face in rows]  # noqa: SLF001 (see above)
+    described = [candidates.describe(face.row, picture=picture, engine=model.name) for face in rows]
     return [face for face in described if face]
 
 

