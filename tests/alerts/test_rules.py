@@ -13,7 +13,7 @@ from alerts import watch
 from alerts.models import Alert, WatchList
 from recognition import unknown
 from recognition.models import Face, Person, Photo
-from tests import make
+from tests import make, plans
 from tests.databases import only_sqlite
 
 pytestmark = pytest.mark.django_db
@@ -185,9 +185,7 @@ class TestUnknownFaces:
         (reading,) = [
             one["sql"] for one in queries if f"LIMIT {unknown.MOST_COMPARED}" in one["sql"]
         ]
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {reading}")
-            plan = [row[-1] for row in cursor.fetchall()]
+        plan = plans.steps(reading)
         assert not [step for step in plan if step.startswith("SCAN")], plan
 
     def test_other_faces_and_old_visits_do_not_count(self) -> None:
