@@ -31,11 +31,6 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
-def ada() -> Person:
-    return make.person("Ada Example")
-
-
-@pytest.fixture
 def lobby(ada: Person) -> WatchList:
     made = make.watchlist("Lobby", people=(ada,), cooldown_seconds=60)
     make.subscription(made)

@@ -43,11 +43,6 @@ def raised_by(photo: Photo) -> int:
 
 
 @pytest.fixture
-def ada() -> Person:
-    return make.person("Ada Example")
-
-
-@pytest.fixture
 def lobby(ada: Person) -> WatchList:
     return make.watchlist("Lobby", people=(ada,), cooldown_seconds=0)
 

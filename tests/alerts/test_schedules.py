@@ -22,11 +22,6 @@ def at(hour: int, minute: int = 0, *, day: int = 10, month: int = 3) -> datetime
 
 
 @pytest.fixture
-def ada() -> Person:
-    return make.person("Ada Example")
-
-
-@pytest.fixture
 def lobby(ada: Person) -> WatchList:
     return make.watchlist("Lobby", people=(ada,))
 

@@ -23,11 +23,6 @@ def seen(person: Person, *, distance: float = 0.4) -> Photo:
 
 
 @pytest.fixture
-def ada() -> Person:
-    return make.person("Ada Example")
-
-
-@pytest.fixture
 def lobby(ada: Person) -> WatchList:
     return make.watchlist("Lobby", people=(ada,))
 
