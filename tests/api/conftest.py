@@ -33,6 +33,24 @@ def token_client(user: Any) -> APIClient:
     return client
 
 
+def user_of(client: APIClient) -> Any:
+    """The user whose token the client sends."""
+    key = vars(client)["_credentials"]["HTTP_AUTHORIZATION"].split()[1][:15]
+    return AuthToken.objects.get(token_key=key).user
+
+
+class UnreadableBody:
+    """A request's body that notices whether it is read."""
+
+    read_from = False
+
+    def read(self, size: int = -1) -> bytes:
+        self.read_from = True
+        return b""
+
+    readline = read
+
+
 def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     """The body of an answer that must be a whole problem with this status and code."""
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")

@@ -12,12 +12,11 @@ from rest_framework.test import APIClient
 from ledger.backlog import unfinished
 from recognition.models import Photo, Search
 from tests import make
-from tests.api.conftest import picture, problem, token_client
-from tests.api.test_photos import URL, UnreadableBody, user_of
+from tests.api.conftest import UnreadableBody, picture, problem, token_client, user_of
 from tests.databases import IS_SQLITE
 from tests.disk import fill
 
-SEARCH = "/api/v1/search/"
+URL, SEARCH = "/api/v1/photos/", "/api/v1/search/"
 
 
 def send(client: APIClient, *, number: int = 0, url: str = URL) -> Any:
