@@ -8,7 +8,7 @@ import pytest
 
 from demo import photos as demo_photos
 from tests.installation import Installation
-from tests.recognition.test_photos import side_by_side
+from tests.pictures import side_by_side
 
 pytestmark = pytest.mark.usefixtures("photos_folder")
 

@@ -1,7 +1,6 @@
 """The way of a photo, on real faces: stored, detected, recognised, published."""
 
 import io
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,23 +19,11 @@ from recognition import people, photos, publishing
 from recognition.engine import Engine
 from recognition.events import photo_recognised
 from recognition.gallery.exact import ExactGallery
-from recognition.models import Embedding, Face, KnownFace, Person, Photo, Sighting
+from recognition.models import Embedding, Face, Person, Photo
 from tests import make
+from tests.pictures import portrait, thirty_faces
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("photos_folder")]
-
-
-@pytest.fixture
-def heard() -> Iterator[list[Any]]:
-    """The photos that a listener heard of."""
-    ids: list[Any] = []
-
-    def listen(sender: object, photo_id: Any, **_: object) -> None:
-        ids.append(photo_id)
-
-    photo_recognised.connect(listen)
-    yield ids
-    photo_recognised.disconnect(listen)
 
 
 def files(photo: Photo) -> set[str]:
@@ -50,16 +37,6 @@ def stored(name: str) -> io.BytesIO:
 
 def stored_bytes(data: bytes, *, owner: Any = None, person: Person | None = None) -> Photo:
     return photos.store_photo(ContentFile(data, name="x"), owner=owner, person=person).photo
-
-
-def portrait(*, longest: int) -> bytes:
-    """A JPEG of this size."""
-    data = io.BytesIO()
-    with Pillow.open(demo_photos.path("sunak.jpg")) as photo:
-        scale = longest / max(photo.size)
-        size = round(photo.width * scale), round(photo.height * scale)
-        photo.convert("RGB").resize(size).save(data, format="JPEG")
-    return data.getvalue()
 
 
 def test_a_stored_photo_waits_with_its_facts() -> None:
@@ -168,16 +145,6 @@ def test_a_known_person_is_seen_and_others_are_not(engine: Engine, known: ExactG
     assert (stranger.stage, stranger.sightings.count()) == ("done", 0)
 
 
-def test_a_person_enrolled_now_is_found_in_the_next_photo(
-    engine: Engine, known: ExactGallery
-) -> None:
-    make.recognised(make.upload("obama-2012.jpg"), engine=engine, known=known)
-    person = make.person("Barack Obama")
-    make.recognised(make.upload("obama-2009.jpg", person=person), engine=engine, known=known)
-    photo = make.recognised(make.upload("obama-2010.jpg"), engine=engine, known=known)
-    assert photo.sightings.get().person == person
-
-
 def test_a_photo_without_faces_is_done_and_published(
     engine: Engine, known: ExactGallery, heard: list[Any]
 ) -> None:
@@ -226,38 +193,6 @@ def test_a_failed_photo_can_be_retried(engine: Engine, known: ExactGallery) -> N
     assert not photos.retry_photo(photo)
 
 
-@pytest.mark.parametrize(
-    ("name", "code"), [("coffee.png", "no_face"), ("two", "many_faces"), ("small", "low_quality")]
-)
-def test_an_enrolment_needs_one_good_face(
-    name: str, code: str, engine: Engine, known: ExactGallery
-) -> None:
-    if name == "two":
-        data = side_by_side("sunak.jpg", "hopper.jpg")
-    elif name == "small":
-        data = shrunk("hopper.jpg", longest=110)
-    else:
-        data = demo_photos.path(name).read_bytes()
-    photo = photos.store_photo(ContentFile(data, name="x"), owner=None, person=make.person()).photo
-    make.recognised(photo, engine=engine, known=known)
-    photo.refresh_from_db()
-    assert (photo.stage, photo.error_code) == ("failed", code)
-    assert photo.error_detail.endswith(".")
-    assert not KnownFace.objects.exists()
-
-
-def test_an_enrolment_is_no_sighting_and_not_published(
-    engine: Engine, known: ExactGallery, heard: list[Any]
-) -> None:
-    person = make.person("Barack Obama")
-    make.recognised(make.upload("obama-2009.jpg", person=person), engine=engine, known=known)
-    make.recognised(make.upload("obama-2012.jpg", person=person), engine=engine, known=known)
-    assert person.known_faces.count() == 2
-    assert not Sighting.objects.exists()
-    assert heard == []
-    assert publishing.publish_the_unheard() == 0
-
-
 def test_a_person_deleted_while_a_photo_is_in_work_is_left_out(
     engine: Engine, known: ExactGallery
 ) -> None:
@@ -279,56 +214,6 @@ def test_a_person_deleted_while_a_photo_is_in_work_is_left_out(
     photos.recognise_faces(photo.pk, engine=engine, known=DeletesMeanwhile())
     photo.refresh_from_db()
     assert (photo.stage, photo.sightings.count(), photo.faces.count()) == ("done", 0, 1)
-
-
-def test_who_is_enrolled_while_a_photo_is_searched_for_is_found_on_it(
-    engine: Engine, known: ExactGallery
-) -> None:
-    person = make.person("Barack Obama")
-    enrolment = make.upload("obama-2009.jpg", person=person)
-    photo = make.upload("obama-2012.jpg")
-    photos.detect_faces(photo.pk, engine=engine)
-
-    class EnrolsMeanwhile:
-        """The gallery of a worker that looks just before somebody is enrolled."""
-
-        settle = known.settle
-
-        def search(self, *args: Any, **kwargs: Any) -> Any:
-            found = known.search(*args, **kwargs)
-            if not KnownFace.objects.exists():
-                other = ExactGallery(engine)
-                make.recognised(enrolment, engine=engine, known=other)
-            return found
-
-    photos.recognise_faces(photo.pk, engine=engine, known=EnrolsMeanwhile())
-    assert photo.sightings.get().person == person
-
-
-@pytest.mark.parametrize("what", ["photo", "person"])
-def test_an_enrolment_deleted_while_in_work_leaves_nothing(
-    what: str, engine: Engine, known: ExactGallery, django_capture_on_commit_callbacks: Any
-) -> None:
-    person = make.person()
-    photo = make.upload("hopper.jpg", person=person)
-
-    class DeletesMeanwhile:
-        """The engine of a worker whose photo is deleted while it looks."""
-
-        name = engine.name
-
-        def detect(self, image: Any, *, detail: Any) -> Any:
-            with django_capture_on_commit_callbacks(execute=True):
-                if what == "photo":
-                    photos.delete_photos([photo])
-                else:
-                    people.delete_people([person])
-            return engine.detect(image, detail=detail)
-
-    assert photos.detect_faces(photo.pk, engine=DeletesMeanwhile()) is None  # type: ignore[arg-type]
-    assert not Photo.objects.exists()
-    assert not Face.objects.exists()
-    assert not Path(default_storage.path(photo.folder)).exists()
 
 
 def test_who_lost_the_lease_stores_nothing_and_leaves_no_chip(engine: Engine) -> None:
@@ -399,46 +284,3 @@ def test_a_photo_of_thirty_faces_is_done_with_each_person_once(
     from_left = list(photo.faces.order_by("index").values_list("x", flat=True))
     assert from_left == sorted(from_left)
     assert photo.sightings.get().person == person
-
-
-def thirty_faces() -> bytes:
-    """Return one JPEG with thirty faces, some of one person."""
-    names = [
-        "obama-2012.jpg",
-        "sunak.jpg",
-        "hopper.jpg",
-        "ardern-2022.jpg",
-        "macron-2025.jpg",
-        "ardern-2018.jpg",
-    ]
-    canvas = Pillow.new("RGB", (6 * 210, 5 * 250))
-    for number in range(30):
-        with Pillow.open(demo_photos.path(names[number % 6])) as picture:
-            canvas.paste(
-                picture.convert("RGB").resize((210, 250)), (number % 6 * 210, number // 6 * 250)
-            )
-    return jpeg(canvas)
-
-
-def side_by_side(*names: str) -> bytes:
-    """Return one JPEG with several demo photos beside each other."""
-    pictures = [
-        Pillow.open(demo_photos.path(name)).convert("RGB").resize((512, 512)) for name in names
-    ]
-    canvas = Pillow.new("RGB", (512 * len(pictures), 512))
-    for column, picture in enumerate(pictures):
-        canvas.paste(picture, (512 * column, 0))
-    return jpeg(canvas)
-
-
-def shrunk(name: str, *, longest: int) -> bytes:
-    """Return a demo photo made small, as JPEG."""
-    picture = Pillow.open(demo_photos.path(name)).convert("RGB")
-    picture.thumbnail((longest, longest))
-    return jpeg(picture)
-
-
-def jpeg(picture: Pillow.Image) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=92)
-    return file.getvalue()
