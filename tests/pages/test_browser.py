@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from demo import photos as demo_photos
 from tests.installation import Installation
 from tests.pages.visiting import (
     PASSWORD,
     PATIENCE,
     complaints_of_axe,
+    count_loads,
     read,
     sign_in,
 )
@@ -103,6 +105,36 @@ def test_a_page_in_work_turns_to_the_sign_in_when_the_session_ends(
     # By this it learned of it.
     assert any("status of 401" in text for text in complaints)
     complaints.clear()
+
+
+def test_without_scripts_the_form_stores_the_photo(
+    page: Page, installation: Installation, token: str
+) -> None:
+    browser = page.context.browser
+    assert browser is not None
+    with browser.new_context(java_script_enabled=False) as context:
+        plain = context.new_page()
+        plain.goto(f"{installation.url}/login/?next=/upload/")
+        sign_in(plain, password=PASSWORD)
+        plain.get_by_label("Choose photos").set_input_files(demo_photos.path("collins.png"))
+        plain.get_by_role("button", name="Upload").click()
+        expect(plain.get_by_role("status").first).to_have_text(
+            "1 photo is stored and will be looked at."
+        )
+
+
+def test_a_photo_in_work_becomes_done_on_its_own_page(
+    signed_in: Page, installation: Installation, token: str
+) -> None:
+    page = signed_in
+    photo = installation.upload(
+        "/api/v1/photos/", read("biden-2010.jpg") + b"\0", token=token
+    ).json()
+    page.goto(f"{installation.url}/photos/{photo['id']}/")
+    loads = count_loads(page)
+    expect(page.locator(".facts")).to_contain_text("done", timeout=PATIENCE)
+    expect(page.locator(".boxes a")).to_have_count(1)
+    assert loads() == 0
 
 
 def test_every_page_is_accessible_and_fits_a_phone(

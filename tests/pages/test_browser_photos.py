@@ -1,49 +1,24 @@
 """Uploading and looking at photos in Chromium, on an installation that runs: nothing of it is imitated."""
 
-import io
 import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
-from playwright.sync_api import Error, Locator, Page, Route, expect
+from playwright.sync_api import Error, Page, Route, expect
 
 from demo import photos as demo_photos
 from tests.installation import Installation
-from tests.pages.visiting import PASSWORD, PATIENCE, complaints_of_axe, count_loads, read, sign_in
+from tests.pages.uploading import API, DROP, choose, new_picture, row, total
+from tests.pages.visiting import PATIENCE, complaints_of_axe, count_loads, read
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("photos_folder")]
-
-API = "**/api/v1/photos/"
-#: Drops a file, and a folder with a picture and a text in it and in a folder of its own, as a file manager does.
-DROP = """async ([bytes, names]) => {
-    const picture = (name, twist) =>
-        new File([new Uint8Array([...bytes, 0, twist])], name, {type: "image/png"});
-    const fileEntry = (file) =>
-        ({isFile: true, isDirectory: false, name: file.name, file: (give) => give(file)});
-    const folderEntry = (name, children) => ({
-        isFile: false, isDirectory: true, name,
-        createReader: () => {
-            const parts = [children, []];
-            return {readEntries: (give) => give(parts.shift())};
-        },
-    });
-    const text = new File(["Dear diary"], names[3], {type: "text/plain"});
-    const loose = picture(names[0], 1);
-    const within = folderEntry("inner", [fileEntry(picture(names[2], 3)), fileEntry(text)]);
-    const entries = [fileEntry(loose), folderEntry("outer", [fileEntry(picture(names[1], 2)), within])];
-    const event = new Event("drop", {bubbles: true, cancelable: true});
-    const items = entries.map((entry) => ({kind: "file", webkitGetAsEntry: () => entry}));
-    event.dataTransfer = {files: [loose], items};
-    document.getElementById("upload").dispatchEvent(event);
-}"""
 
 
 @pytest.fixture(scope="module")
 def group(installation: Installation, token: str) -> dict[str, Any]:
-    """A photo on which Jacinda Ardern, known by an older one, may be; from gate 2."""
+    """A photo on which Jacinda Ardern, known by an older one, may be; from gate 7."""
     person = installation.post("/api/v1/people/", token=token, name="Jacinda Ardern").json()
     enrolment = installation.upload(
         f"/api/v1/people/{person['id']}/photos/", read("ardern-2018.jpg") + b"\0", token=token
@@ -69,30 +44,6 @@ def many(installation: Installation, token: str) -> None:
         " error_code='unreadable_image', error_detail='It is damaged.', image='none.jpg', format='JPEG',"
         " sha256=f'{n:064d}', bytes=1, width=4, height=3, source='archive')",
     )
-
-
-def choose(page: Page, *files: Path) -> None:
-    page.locator("#files").set_input_files(files)
-
-
-def row(page: Page, name: str) -> Locator:
-    """The row of a file that is not stored."""
-    return page.locator("#queue > li").filter(has_text=name)
-
-
-def new_picture(folder: Path, name: str, *, colour: str) -> Path:
-    """A picture without a face."""
-    file = io.BytesIO()
-    Image.new("RGB", (64, 48), colour).save(file, "PNG")
-    path = folder / name
-    path.write_bytes(file.getvalue())
-    return path
-
-
-def total(installation: Installation, token: str, source: str) -> int:
-    """How many photos of a source are stored."""
-    answer = installation.get(f"/api/v1/photos/?source={source}", token=token)
-    return len(answer.json()["results"])
 
 
 def test_chosen_photos_turn_to_names_without_a_reload_and_are_there_on_return(
@@ -291,22 +242,6 @@ def test_a_photo_is_uploaded_by_keyboard_alone(
     expect(page.locator("#files")).to_be_focused()
 
 
-def test_without_scripts_the_form_stores_the_photo(
-    page: Page, installation: Installation, token: str
-) -> None:
-    browser = page.context.browser
-    assert browser is not None
-    with browser.new_context(java_script_enabled=False) as context:
-        plain = context.new_page()
-        plain.goto(f"{installation.url}/login/?next=/upload/")
-        sign_in(plain, password=PASSWORD)
-        plain.get_by_label("Choose photos").set_input_files(demo_photos.path("collins.png"))
-        plain.get_by_role("button", name="Upload").click()
-        expect(plain.get_by_role("status").first).to_have_text(
-            "1 photo is stored and will be looked at."
-        )
-
-
 def test_the_list_keeps_its_place_when_a_photo_was_opened_and_on_reload(
     signed_in: Page, installation: Installation, many: None
 ) -> None:
@@ -425,20 +360,6 @@ def test_boxes_lie_on_the_faces_at_each_size(
     expect(page.get_by_role("button", name="Full screen")).to_have_attribute(
         "aria-pressed", "false"
     )
-
-
-def test_a_photo_in_work_becomes_done_on_its_own_page(
-    signed_in: Page, installation: Installation, token: str
-) -> None:
-    page = signed_in
-    photo = installation.upload(
-        "/api/v1/photos/", read("biden-2010.jpg") + b"\0", token=token
-    ).json()
-    page.goto(f"{installation.url}/photos/{photo['id']}/")
-    loads = count_loads(page)
-    expect(page.locator(".facts")).to_contain_text("done", timeout=PATIENCE)
-    expect(page.locator(".boxes a")).to_have_count(1)
-    assert loads() == 0
 
 
 def test_the_pages_are_accessible_with_everything_on_them(
