@@ -53,6 +53,14 @@ def operator(db: None, client: Client) -> Any:
     return user
 
 
+@pytest.fixture
+def manager(db: None, client: Client) -> Any:
+    """Someone who manages people, signed in at `client`."""
+    user = make.user("mia", role="manager")
+    client.force_login(user)
+    return user
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium. Stopped with the module: while Playwright runs, Django takes this thread for asynchronous."""

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from django.test import Client
 from playwright.sync_api import Page
 
 from demo import photos as demo_photos
+from recognition.models import Person, Photo
 
 AXE = Path(__file__).with_name("axe-core-4.14.1") / "axe.min.js"
 PASSWORD = "open sesame 42"
@@ -21,6 +23,16 @@ def sign_in(page: Page, *, password: str = PASSWORD) -> None:
     page.get_by_label("User name").fill("olga")
     page.get_by_label("Password").fill(password)
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
+
+
+def shown(client: Client, path: str) -> list[Photo]:
+    """The photos of a list, in their order."""
+    return [view.photo for view in client.get(path).context["views"]]
+
+
+def page_of(person: Person) -> str:
+    """The address of the page of one person."""
+    return f"/people/{person.pk}/"
 
 
 def read(name: str) -> bytes:
