@@ -9,12 +9,11 @@ PYTHON ?=
 # What `make test` hands to pytest, for example: make test ARGS="tests/engine -x" (then without the coverage report)
 ARGS ?=
 
-# Those that also run on PostgreSQL and Redis: of the database and the queue.
-ON_SERVERS := $(addprefix tests/,admin alerts api facewatch flows ledger recognition)
-# Two processes: most of the time goes into processes that the tests start, so that more would only slow each other down
-# on a small machine. A file stays in one of them, which starts what its tests share once; `tests/conftest.py` says which
-# files come first.
-PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# Those that also run on PostgreSQL and Redis: all that has to do with the database or the queue.
+ON_SERVERS := $(addprefix tests/,admin alerts api bench/test_pipeline.py demo facewatch faults flows ledger pages recognition)
+# Three processes: two processors are enough for them, because tests often wait for what they start. A file stays in one
+# of them, which starts what its tests share once; `tests/conftest.py` says which files come first.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 # pip keeps no cache outside .venv, and wheels alone are installed: no compiler is needed.
 export PIP_NO_CACHE_DIR := 1
