@@ -1,8 +1,9 @@
 """What all tests share: the demo's photos, the real engine, and users with roles."""
 
+import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def interruptible() -> None:
     """What the tests start can be stopped by Ctrl-C, also where they run in the background, which ignores it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def measured() -> Mapping[str, str]:
+    """The variables by which a process is measured for coverage: for those whose code runs nowhere else.
+
+    No other process has them, because to measure all would take half as much time again.
+    """
+    names = [name for name in os.environ if name.startswith("COVERAGE_PROCESS")]
+    return {name: os.environ.pop(name) for name in names}
 
 
 @pytest.fixture(scope="session", autouse=True)

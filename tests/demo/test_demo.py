@@ -4,7 +4,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,11 @@ from tests.installation import ROOT, Installation
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, photos_folder: Path) -> Installation:
+def place(
+    tmp_path_factory: pytest.TempPathFactory, photos_folder: Path, measured: Mapping[str, str]
+) -> Installation:
     """A data folder and a port of its own; nothing is started."""
-    return Installation(tmp_path_factory.mktemp("demo"))
+    return Installation(tmp_path_factory.mktemp("demo"), **measured)
 
 
 @pytest.fixture(scope="module")

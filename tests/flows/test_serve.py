@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -26,9 +26,12 @@ pytestmark = pytest.mark.usefixtures("photos_folder")
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def fresh(
+    tmp_path_factory: pytest.TempPathFactory, measured: Mapping[str, str]
+) -> Iterator[Installation]:
     """One that began with an empty folder, for the tests that leave it running."""
-    running = Installation(tmp_path_factory.mktemp("serve") / "data").launch().wait_until_ready()
+    folder = tmp_path_factory.mktemp("serve") / "data"
+    running = Installation(folder, **measured).launch().wait_until_ready()
     yield running
     assert running.stop() == 0
     assert running.processes() == {}

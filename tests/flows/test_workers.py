@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.usefixtures("photos_folder")
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Installation]:
+def site(tmp_path: Path, measured: Mapping[str, str]) -> Iterator[Installation]:
     """An installation that is set up, and has no process of its own."""
-    site = Installation(tmp_path / "data", FACEWATCH_WORKERS="1")
+    site = Installation(tmp_path / "data", FACEWATCH_WORKERS="1", **measured)
     site.manage("prepare")
     yield site
     assert site.processes() == {}
