@@ -10,7 +10,7 @@ PYTHON ?=
 ARGS ?=
 
 # Those that also run on PostgreSQL and Redis: all that has to do with the database or the queue.
-ON_SERVERS := $(addprefix tests/,admin alerts api bench/test_pipeline.py demo facewatch faults flows ledger pages recognition)
+ON_SERVERS := $(addprefix tests/,admin alerts api bench/test_pipeline.py facewatch faults flows ledger pages recognition)
 # Three processes: two processors are enough for them, because tests often wait for what they start. A file stays in one
 # of them, which starts what its tests share once; `tests/conftest.py` says which files come first.
 PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder

@@ -12,7 +12,11 @@ from PIL import Image
 
 from demo import photos, scene, story
 from recognition.engine import Engine, decode
+from tests.databases import only_sqlite
 from tests.installation import ROOT, Installation
+
+#: It shows an installation as it comes.
+pytestmark = only_sqlite
 
 
 @pytest.fixture(scope="module")
