@@ -1,13 +1,11 @@
 """What the benchmark of uploads counts, and when it fails."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench import accept
-from tests.installation import ROOT
+from tests import programs
 
 
 def timing(*milliseconds: float) -> accept.Timing:
@@ -46,14 +44,7 @@ def test_the_photos_differ_and_can_be_read() -> None:
 def test_a_small_run_accepts_and_finishes_every_photo(tmp_path: Path) -> None:
     table = tmp_path / "table.md"
     options = ["--requests", "4", "--clients", "2", "--size", "300", "--markdown", str(table)]
-    run = subprocess.run(
-        [sys.executable, "-m", "bench.accept", *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    run = programs.run("bench.accept", *options)
     # Photos this small are recognised as fast as they are accepted, so that the goal itself may be missed.
     assert "0 refused" in run.stdout, run.stdout + run.stderr
     assert "not done" not in run.stdout

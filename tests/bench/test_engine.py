@@ -1,7 +1,5 @@
 """What the benchmarks of the engines compare, and when they fail."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +7,7 @@ import pytest
 
 from bench import detail, engine
 from recognition.engine import Box, Detection, Keypoints
-from tests.installation import ROOT
+from tests import programs
 
 
 def results(*, peer: float, ours: float, bare: float, found: int = 1) -> engine.Results:
@@ -47,14 +45,7 @@ def test_contenders_take_turns_and_are_compared_with_the_peer(
 ) -> None:
     table = tmp_path / "table.md"
     options = ["--rounds", "1", "--longest", "640", "--only", "opencv fast"]
-    run = subprocess.run(
-        [sys.executable, "-m", "bench.engine", *options, "--markdown", str(table)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    run = programs.run("bench.engine", *options, "--markdown", str(table))
     # A busy machine may miss the goals on speed, but no face.
     assert run.returncode == 0, run.stdout + run.stderr
     rows = [line.split(" | ")[0].strip("| ") for line in table.read_text().splitlines()]

@@ -1,15 +1,12 @@
 """What the benchmark of the whole way of a photo counts, and when it fails."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench import pipeline
-from tests import servers
-from tests.installation import ROOT
+from tests import programs, servers
 from tests.pictures import small_copy
 
 
@@ -49,13 +46,8 @@ def test_a_small_run_takes_photos_from_upload_to_done(tmp_path: Path) -> None:
     (folder / "one.jpg").write_bytes(small_copy(number=1))
     on = "servers" if servers.ARE_USED else "embedded"
     options = ["--on", on, "--photos", "8", "--cost-photos", "2", "--rounds", "1"]
-    run = subprocess.run(
-        [sys.executable, "-m", "bench.pipeline", str(folder), *options, "--markdown", str(table)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
+    run = programs.run(
+        "bench.pipeline", str(folder), *options, "--markdown", str(table), seconds=400
     )
     # Photos this small, on a busy machine, may miss the goals.
     assert run.returncode == 0, run.stdout + run.stderr

@@ -1,14 +1,12 @@
 """A short run of `make chaos`, and one that must fail."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests import servers
-from tests.installation import ROOT
+from tests import programs, servers
 
 pytestmark = pytest.mark.usefixtures("photos_folder")
 
@@ -16,14 +14,7 @@ pytestmark = pytest.mark.usefixtures("photos_folder")
 def chaos(*options: str, tmp_path: Path) -> tuple[int, dict[str, int]]:
     """Run it; return its status and figures."""
     log = tmp_path / "log.txt"
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.faults.chaos", "--log", str(log), *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    run = programs.run("tests.faults.chaos", "--log", str(log), *options)
     figures = {
         name.strip(): int(count) for name, count in re.findall(r"│ (.+?) │ (\d+) .*│", run.stdout)
     }

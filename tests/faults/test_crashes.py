@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from tests import servers
+from tests.databases import only_postgres
 from tests.installation import ROOT
 from tests.mailbox import Mailbox
 from tests.postgres_server import PostgresServer
@@ -206,7 +207,7 @@ def test_a_crash_loses_nothing_and_doubles_nothing(actor: Actor, label: str) -> 
     assert [mails for stage, mails in ends if stage == "sent"] == [1] * (len(ends) - len(unknown))
 
 
-@pytest.mark.skipif(not servers.ARE_USED, reason="it is about PostgreSQL")
+@only_postgres
 @pytest.mark.parametrize("label", NOT_ON_THE_DISK)
 def test_what_a_crash_of_the_database_forgets_is_done_again(
     on_forgetful: Actor, forgetful: PostgresServer, label: str

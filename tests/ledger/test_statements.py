@@ -14,12 +14,9 @@ from recognition.engine import Engine
 from recognition.gallery.exact import ExactGallery
 from recognition.models import Photo
 from tests import make
+from tests.databases import only_postgres
 
 pytestmark = pytest.mark.django_db
-
-only_postgres = pytest.mark.skipif(
-    "connection.vendor != 'postgresql'", reason="SQLite does not wait for the disk anyway"
-)
 
 
 def on_commit() -> str:
