@@ -63,6 +63,7 @@ def test_a_photo_of_a_watched_person_becomes_an_alert_and_one_mail(
     photo = uploaded(installation, "obama-2012.jpg", token=token)
     (face,) = photo["faces"]
     assert face["candidates"][0]["person"] == {"id": obama["id"], "name": "Barack Obama"}
+    installation.alert_of(obama["id"], token=token)
     alerts = installation.get("/api/v1/alerts/", token=token).json()["results"]
     assert [alert["status"] for alert in alerts] == ["open"]
     deadline = time.monotonic() + 30
