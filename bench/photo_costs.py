@@ -113,7 +113,8 @@ def go_through_the_ledger(photo: Photo) -> None:
     ):
         if lease := leases.claim(Photo, photo.pk, stage=stage):
             with leases.held(lease), transaction.atomic():
-                leases.finish(lease, stage=following)
+                # As of an upload: what can be worked out again waits for no disk.
+                leases.finish(lease, stage=following, is_durable=False)
     publishing.note_heard(photo.pk)
 
 
