@@ -27,39 +27,25 @@ pytest_plugins = ["tests.disk", "tests.installation", "tests.storages"]
 
 #: The files that take longest, the longest first: started early, they let all processes of a parallel run end together.
 LONGEST = (
-    "tests/faults/test_crashes.py",
     "tests/faults/test_chaos.py",
+    "tests/faults/test_crashes.py",
+    "tests/hosts/test_hosts.py",
     "tests/flows/test_serve.py",
     "tests/pages/test_browser_photos.py",
-    "tests/recognition/test_indexed.py",
-    "tests/pages/test_browser_admin.py",
     "tests/pages/test_browser_review.py",
-    "tests/flows/test_moving.py",
-    "tests/pages/test_browser_people.py",
-    "tests/hosts/test_hosts.py",
-    "tests/pages/test_browser.py",
     "tests/pages/test_browser_queue.py",
-    "tests/facewatch/test_storage_outages.py",
+    "tests/pages/test_browser_people.py",
+    "tests/pages/test_browser_admin.py",
+    "tests/pages/test_browser.py",
     "tests/pages/test_browser_live.py",
-    "tests/bench/test_pipeline.py",
-    "tests/demo/test_demo.py",
-    "tests/flows/test_object_storage.py",
     "tests/faults/test_brokers.py",
-    "tests/api/test_schema.py",
-    "tests/ledger/test_machine.py",
-    "tests/facewatch/test_migrate_to.py",
-    "tests/faults/test_poison.py",
-    "tests/engine/test_details.py",
-    "tests/facewatch/test_export.py",
-    "tests/facewatch/test_import.py",
+    "tests/demo/test_demo.py",
+    "tests/bench/test_pipeline.py",
     "tests/test_workshop.py",
-    "tests/flows/test_workers.py",
-    "tests/bench/test_accept.py",
-    "tests/flows/test_main_job.py",
-    "tests/flows/test_indexed.py",
-    "tests/facewatch/test_storages.py",
-    "tests/ledger/test_pauses.py",
-    "tests/recognition/test_bulk.py",
+    "tests/api/test_schema.py",
+    "tests/engine/test_details.py",
+    "tests/faults/test_poison.py",
+    "tests/ledger/test_machine.py",
 )
 
 
@@ -138,6 +124,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     # It comes once for each app that has models; permissions are there after the last.
     last = [app for app in apps.get_app_configs() if app.models_module][-1]
     post_migrate.connect(furnish, sender=last, weak=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_queued() -> None:
+    """Messages that the tests of another file left count in none of this one: which files share a process is chance."""
+    queues.breaker.reset()
+    queues.huey.flush()
 
 
 @pytest.fixture
