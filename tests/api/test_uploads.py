@@ -113,20 +113,22 @@ class TestUpload:
         assert not body.read_from
 
     def test_a_file_is_counted_while_it_arrives_and_leaves_nothing_behind(
-        self, uploader: APIClient, settings: Any
+        self, uploader: APIClient, settings: Any, tmp_path: Path
     ) -> None:
+        settings.FILE_UPLOAD_TEMP_DIR = tmp_path
         settings.MAX_UPLOAD_BYTES = 3_000_000
         file = ContentFile(b"\xff\xd8\xff" + bytes(3_000_000), name="large.jpg")
         problem(uploader.post(URL, {"image": file}), 413, "too_large")
-        assert not list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir())
+        assert not list(tmp_path.iterdir())
         assert not Photo.objects.exists()
 
     def test_the_temporary_file_of_a_large_upload_goes(
-        self, uploader: APIClient, settings: Any
+        self, uploader: APIClient, settings: Any, tmp_path: Path
     ) -> None:
+        settings.FILE_UPLOAD_TEMP_DIR = tmp_path
         settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 10
         assert uploader.post(URL, {"image": picture()}).status_code == 202
-        assert not list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir())
+        assert not list(tmp_path.iterdir())
 
     def test_who_may_not_upload_gets_403(self, client_of: Any) -> None:
         problem(client_of("").post(URL, {"image": picture()}), 403, "permission_denied")
