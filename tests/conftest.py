@@ -129,15 +129,17 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 @pytest.fixture(scope="module", autouse=True)
 def nothing_queued() -> None:
     """Messages that the tests of another file left count in none of this one: which files share a process is chance."""
-    queues.breaker.reset()
-    queues.huey.flush()
+    _empty_queue()
 
 
 @pytest.fixture
 def empty_queue() -> Iterator[None]:
     """The queue without messages, before and after the test."""
-    queues.breaker.reset()
-    queues.huey.flush()
+    _empty_queue()
     yield
+    _empty_queue()
+
+
+def _empty_queue() -> None:
     queues.breaker.reset()
     queues.huey.flush()

@@ -28,6 +28,8 @@ from tests import servers
 from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
+#: The variables that say where an installation keeps what it has.
+ADDRESSES = ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "STORAGE_URL")
 #: Seconds within which an installation must answer, on a busy machine.
 START_SECONDS = 90
 
@@ -54,19 +56,12 @@ class Installation:
         self.url = f"http://127.0.0.1:{self.port}"
         self.lines: list[str] = []
         self.process: subprocess.Popen[str] | None = None
-        self.environment = {
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith(("FACEWATCH_", "COV_"))
-            },
+        self.environment = bare_environment() | {
             "FACEWATCH_DATA_DIR": str(data_dir),
             "FACEWATCH_PORT": str(self.port),
             "FACEWATCH_BASE_URL": self.url,
             "FACEWATCH_WORKERS": "1",
         }
-        for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "STORAGE_URL"):
-            self.environment.pop(name, None)
         if servers.ARE_USED:
             self.environment |= servers.environment()
         self.environment |= environment
@@ -255,6 +250,15 @@ class Installation:
         with process.stdout as output:
             for line in output:
                 self.lines.append(line.rstrip())
+
+
+def bare_environment() -> dict[str, str]:
+    """Return the variables of this process without those that set an installation up."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("FACEWATCH_") and name not in ADDRESSES
+    }
 
 
 @cache

@@ -1,5 +1,6 @@
-"""Programs of this repository that tests run, and what they answer."""
+"""Programs that tests run in processes of their own, and what they answer."""
 
+import os
 import subprocess
 import sys
 
@@ -16,3 +17,16 @@ def run(module: str, *options: str, seconds: float = 240) -> subprocess.Complete
         timeout=seconds,
         check=False,
     )
+
+
+def printed(code: str, **environment: str) -> str:
+    """Return what this code prints in a process of its own, which has Django's settings and these variables."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "facewatch.settings", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout

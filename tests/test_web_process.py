@@ -1,12 +1,10 @@
 """The web process answers and computes nothing: the libraries that hold the GIL never come into it."""
 
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from facewatch import streams
+from tests import programs
 
 PROGRAM = """
 import sys
@@ -21,15 +19,8 @@ print(sorted({"scipy.stats", "scipy.optimize", "apprise"} & set(sys.modules)))
 def test_the_web_process_never_imports_what_runs_models_nor_what_is_slow_to_load(
     tmp_path: Path,
 ) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env={**os.environ, "FACEWATCH_DATA_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert answer.stdout.splitlines() == ["[]", "[]"]
+    answer = programs.printed(PROGRAM, FACEWATCH_DATA_DIR=str(tmp_path))
+    assert answer.splitlines() == ["[]", "[]"]
 
 
 def test_the_entry_point_may_be_loaded_in_any_thread() -> None:

@@ -1,9 +1,6 @@
 """What monitors read: the same figures as GET queue/, in the format of Prometheus."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import product
@@ -26,7 +23,7 @@ from ledger import failures, kinds, pauses, queues
 from ledger.models import Served, Worker
 from recognition import admission, tasks
 from recognition.models import Photo
-from tests import make
+from tests import make, programs
 from tests.api.conftest import problem
 
 URL, QUEUE = "/metrics", "/api/v1/queue/"
@@ -337,18 +334,9 @@ for path in ("/api/v1/queue/", "/metrics"):
 
 
 def test_a_database_that_is_away_is_said_as_by_the_queue(tmp_path: Path) -> None:
-    found = subprocess.run(
-        [sys.executable, "-c", ASK],
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "facewatch.settings",
-            "FACEWATCH_DATA_DIR": str(tmp_path),
-            "DATABASE_URL": f"sqlite:///{tmp_path}/missing/db.sqlite3",
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
+    address = f"sqlite:///{tmp_path}/missing/db.sqlite3"
+    told = programs.printed(ASK, FACEWATCH_DATA_DIR=str(tmp_path), DATABASE_URL=address)
+    found = told.splitlines()
     assert [line.split()[:3] for line in found] == [
         ["503", "application/problem+json", "database_unavailable"]
     ] * 2

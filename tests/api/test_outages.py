@@ -1,10 +1,7 @@
 """A database that somebody else has locked, or that lacks room, is said as what it is, and nothing is left behind."""
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,7 @@ from django.test import Client
 
 from facewatch import problems
 from recognition.models import Photo
-from tests import make
+from tests import make, programs
 from tests.api.conftest import picture, problem, token_client
 from tests.databases import only_sqlite
 
@@ -133,17 +130,7 @@ def test_the_address_of_the_database_says_how_long_to_wait_for_other_writers(
     tmp_path: Path,
 ) -> None:
     program = "from django.conf import settings; print(settings.DATABASES['default']['OPTIONS'])"
-    found = subprocess.run(
-        [sys.executable, "-c", program],
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "facewatch.settings",
-            "FACEWATCH_DATA_DIR": str(tmp_path),
-            "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3?timeout=1",
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    address = f"sqlite:///{tmp_path}/db.sqlite3?timeout=1"
+    found = programs.printed(program, FACEWATCH_DATA_DIR=str(tmp_path), DATABASE_URL=address)
     assert "'timeout': 1," in found
     assert "'transaction_mode': 'IMMEDIATE'" in found

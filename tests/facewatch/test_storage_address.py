@@ -1,8 +1,5 @@
 """STORAGE_URL: what it says, and what is wrong with it, without a word of what it holds."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +8,7 @@ from django.core.files.storage import storages
 
 from facewatch import storage_address
 from facewatch.storage_address import Address, BadAddress, parse
-from tests.installation import ROOT
+from tests import programs
 
 SECRET = "hunter2/and+more"
 
@@ -97,14 +94,8 @@ def test_keys_are_never_shown() -> None:
 
 def printed(program: str, **environment: str) -> str:
     """What a program prints that has the settings."""
-    return subprocess.run(
-        [sys.executable, "-c", f"from django.conf import settings; print({program})"],
-        cwd=ROOT,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "facewatch.settings", **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    code = f"from django.conf import settings; print({program})"
+    return programs.printed(code, **environment).strip()
 
 
 def test_it_can_be_kept_in_a_file(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """A process is killed at each labelled place, and nothing is lost, doubled or left behind."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -17,7 +16,7 @@ import pytest
 
 from tests import servers
 from tests.databases import only_postgres
-from tests.installation import ROOT
+from tests.installation import ROOT, bare_environment
 from tests.mailbox import Mailbox
 from tests.postgres_server import PostgresServer
 from tests.receiver import Receiver, receiving
@@ -52,20 +51,13 @@ class Actor:
         receiver: Receiver,
         engines: Mapping[str, str],
     ) -> None:
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("FACEWATCH_", "COV_"))
-        }
-        environment |= {
+        environment = bare_environment() | {
             "FACEWATCH_DATA_DIR": str(data_dir),
             "FACEWATCH_LOG_LEVEL": "CRITICAL",
             "EMAIL_URL": f"smtp://127.0.0.1:{mailbox.controller.port}",
             "FACEWATCH_WEBHOOK_NETWORKS": "127.0.0.1/32",
             "HOOK_URL": receiver.url,
         }
-        for name in ("DATABASE_URL", "REDIS_URL"):
-            environment.pop(name, None)
         environment |= engines
         self._mailbox, self._receiver = mailbox, receiver
         self._turn = 0
